@@ -1,0 +1,1 @@
+"""The three services of the shop, one folder each, and the chassis they are mounted on."""

@@ -1,0 +1,10 @@
+"""What a service is mounted on.
+
+1. A module is here only if a service cannot run without it: configuration, database, logs, errors, calls to
+   other services, who is calling, the HTTP door.
+2. No business noun appears in it.
+3. It never imports a service.
+4. Each third-party runtime library has exactly one importing module: pg8000 in `wire`, aiohttp in `upstream`,
+   uvicorn in `server`. FastAPI and Starlette enter through the doors (`web`, `requests`, `guard`, `callers`) alone.
+5. There is no drawer for what fits nowhere: a new module needs a decision record.
+"""

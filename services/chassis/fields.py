@@ -1,0 +1,60 @@
+"""Types of fields that every schema shares: what JSON allows and a database does not is refused here."""
+
+import re
+import unicodedata
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+MAX_ID = 2**63 - 1
+_DIGITS = re.compile(r"-?[0-9]{1,40}", re.ASCII)
+
+
+class Model(BaseModel):
+    """A body or query as the contract has it: unknown fields are refused, values are not changed afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+def _whole(value: Any) -> Any:
+    """JSON does not tell 10 from 10.0, so both are ten; true is not one and "10" is a text."""
+    if type(value) is int or (type(value) is float and value.is_integer()):  # NaN and the infinities are not
+        return int(value)
+    raise ValueError("a whole number is required")
+
+
+def _digits(value: Any) -> Any:
+    if isinstance(value, str) and not _DIGITS.fullmatch(value):
+        raise ValueError("a whole number in digits is required")
+    return value
+
+
+def _flag(value: Any) -> Any:
+    if isinstance(value, str) and value not in {"true", "false"}:
+        raise ValueError("true or false is required")
+    return value
+
+
+def _storable(value: str) -> str:
+    for character in value:
+        if unicodedata.category(character) == "Cs":
+            raise ValueError("half of a surrogate pair is not a character")
+        if character < " " and character not in "\n\t":
+            raise ValueError("control characters are not allowed")
+    return value
+
+
+Integer = Annotated[int, BeforeValidator(_whole, json_schema_input_type=int)]
+"""A whole number in a JSON body."""
+
+QueryInt = Annotated[int, BeforeValidator(_digits, json_schema_input_type=int)]
+"""A whole number in a query or path: digits alone, no `1_000`, no `+1`."""
+
+QueryFlag = Annotated[bool, BeforeValidator(_flag), WithJsonSchema({"type": "boolean"})]
+"""`true` or `false` in a query."""
+
+Id = Annotated[QueryInt, Field(ge=1, le=MAX_ID)]
+"""An identity column in a path or query."""
+
+Text = Annotated[str, AfterValidator(_storable)]
+"""A text that PostgreSQL can hold; bound its length where it is used."""

@@ -1,0 +1,167 @@
+"""The outermost layer of every service: limits on what comes in, the request's identity, and one answer for any error.
+
+Plain ASGI. It stands before the framework, so that a request which breaks a limit costs next to nothing and an
+exception, wherever it is raised, becomes the same problem document.
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import Mapping
+from uuid import uuid4
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.chassis.errors import (
+    DomainError,
+    HeadersTooLarge,
+    InvalidRequest,
+    PayloadTooLarge,
+    RequestTimeout,
+    Unavailable,
+    UriTooLong,
+)
+from services.chassis.logs import logger, request_id
+from services.chassis.problems import problem
+from services.chassis.upstream import DEADLINE_HEADER, TRACE_HEADER, deadline, trace_header
+
+# The load balancer stops at 16 KiB for a line and 64 KiB for all headers; nothing of ours comes near these.
+MAX_HEADERS = 64
+MAX_HEADER_BYTES = 16 * 1024
+MAX_TARGET_BYTES = 4 * 1024
+MAX_BODY_BYTES = 64 * 1024
+BODY_SECONDS = 3.0  # between two pieces of a body
+DEFAULT_DEADLINE = 30.0  # seconds, when the caller names none
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
+_MILLISECONDS = re.compile(r"-?[0-9]{1,7}", re.ASCII)
+_HEALTH = ("/healthz", "/readyz")
+
+log = logger("http")
+
+
+class Guard:
+    """Wraps an app. `large_bodies` gives paths a body limit of their own, in bytes."""
+
+    def __init__(self, app: ASGIApp, *, served_by: str, large_bodies: Mapping[str, int]) -> None:
+        self._app = app
+        self._served_by = served_by
+        self._large_bodies = large_bodies
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        headers = Headers(scope=scope)
+        given = headers.get("x-request-id", "")
+        identifier = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+        request_id.set(identifier)
+        trace_header.set(headers.get(TRACE_HEADER, ""))
+        answer = _Answer(scope, send, {"x-request-id": identifier, "x-served-by": self._served_by})
+        method = scope["method"]
+        if method == "HEAD":  # the framework answers GET; `_Answer` leaves the body out
+            scope["method"] = "GET"
+        try:
+            await self._serve(scope, headers, receive, answer)
+        finally:
+            if not scope["path"].endswith(_HEALTH):
+                _log_request(method, scope, answer.status, time.perf_counter() - started)
+
+    async def _serve(self, scope: Scope, headers: Headers, receive: Receive, answer: "_Answer") -> None:
+        try:
+            limit = self._large_bodies.get(scope["path"], MAX_BODY_BYTES)
+            _check_head(scope, headers, limit)
+            with deadline(_seconds_left(headers)):
+                await self._app(scope, _Body(receive, limit).receive, answer.send)
+        except DomainError as error:
+            await answer.replace(problem(error), scope, receive)
+        except Exception:
+            log.error("unhandled exception", exc_info=True)
+            await answer.replace(problem(DomainError()), scope, receive)
+
+
+class _Body:
+    """Counts the body as it comes and does not wait for it for ever."""
+
+    def __init__(self, receive: Receive, limit: int) -> None:
+        self._receive = receive
+        self._left = limit
+        self._complete = False
+
+    async def receive(self) -> Message:
+        if self._complete:  # what comes now is the client's leaving, which may be waited for
+            return await self._receive()
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                message = await self._receive()
+        except TimeoutError:
+            raise RequestTimeout from None
+        self._left -= len(message.get("body", b""))
+        if self._left < 0:
+            raise PayloadTooLarge
+        self._complete = not message.get("more_body", False)
+        return message
+
+
+class _Answer:
+    """Adds our headers to the answer, closes the connection where the request was not read, drops the body of HEAD."""
+
+    def __init__(self, scope: Scope, send: Send, headers: Mapping[str, str]) -> None:
+        self._send = send
+        self._headers = headers
+        self._head = scope["method"] == "HEAD"
+        self.status = 0
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            MutableHeaders(scope=message).update(self._headers)
+        elif self._head and message["type"] == "http.response.body":
+            message = {**message, "body": b""}
+        await self._send(message)
+
+    async def replace(self, response: Response, scope: Scope, receive: Receive) -> None:
+        """Answer `response`, unless an answer is already on its way: then the connection breaks, as it must."""
+        if self.status:
+            raise ConnectionError("the answer had begun")
+        if response.status_code in {400, 408, 413, 414, 431}:
+            response.headers["connection"] = "close"
+        await response(scope, receive, self.send)
+
+
+def _check_head(scope: Scope, headers: Headers, body_limit: int) -> None:
+    raw = headers.raw
+    if len(raw) > MAX_HEADERS or sum(len(name) + len(value) for name, value in raw) > MAX_HEADER_BYTES:
+        raise HeadersTooLarge
+    if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > MAX_TARGET_BYTES:
+        raise UriTooLong
+    if len(headers.getlist("host")) != 1 or not headers["host"]:
+        raise InvalidRequest("Exactly one Host header is required")
+    length = headers.get("content-length", "0")
+    if not length.isdecimal():
+        raise InvalidRequest("Content-Length is not a number")
+    if int(length) > body_limit:
+        raise PayloadTooLarge
+
+
+def _seconds_left(headers: Headers) -> float:
+    text = headers.get(DEADLINE_HEADER, "")
+    seconds = int(text) / 1000 if _MILLISECONDS.fullmatch(text) else DEFAULT_DEADLINE
+    if seconds <= 0:
+        raise Unavailable("The deadline of this request is over")
+    return min(seconds, DEFAULT_DEADLINE)
+
+
+def _log_request(method: str, scope: Scope, status: int, seconds: float) -> None:
+    route = scope.get("route")
+    log.info(
+        "request",
+        method=method,
+        path=getattr(route, "path", None) or "unmatched",
+        status=status,
+        milliseconds=round(seconds * 1000, 1),
+        client=scope["client"][0] if scope.get("client") else "",
+    )

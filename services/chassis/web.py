@@ -1,0 +1,165 @@
+"""The HTTP door: one function that puts an app together, the same for every service and every runtime."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.routing import Match
+
+from services.chassis import problems
+from services.chassis.auth import AdminKeys, Sessions, Verifier
+from services.chassis.errors import DomainError, InvalidRequest, MethodNotAllowed, NotFound
+from services.chassis.guard import Guard
+from services.chassis.logs import logger
+from services.chassis.settings import Settings
+
+Step = Callable[[], Awaitable[Any]]
+Ready = Callable[[], Awaitable[Mapping[str, bool]]]
+
+
+log = logger("background")
+
+
+class JSONBytes(Response):
+    """JSON that PostgreSQL has already written."""
+
+    media_type = "application/json"
+
+
+def create_app(  # noqa: PLR0913 - the one place where everything meets, all by keyword
+    settings: Settings,
+    *,
+    title: str,
+    prefix: str,
+    routers: Sequence[APIRouter],
+    ready: Ready,
+    state: Mapping[str, Any] | None = None,
+    startup: Sequence[Step] = (),
+    background: Sequence[Step] = (),
+    close: Sequence[Step] = (),
+    large_bodies: Mapping[str, int] | None = None,
+) -> FastAPI:
+    """Put an app together.
+
+    `state` is what routes reach as `request.app.state.<name>`. `startup` runs before the first request, each of
+    `background` as a task beside the requests (unless the settings say no), `close` at the end. On Lambda there is no
+    lifespan, so nothing in `startup` may be needed to serve. `large_bodies` gives paths their own limit in bytes.
+    """
+    app = FastAPI(
+        title=title,
+        version=settings.version,
+        docs_url=f"{prefix}/docs",
+        openapi_url=f"{prefix}/openapi.json",
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=_lifespan(startup, background if settings.background else (), close),
+    )
+    app.state.settings = settings
+    app.state.sessions = Sessions(settings.session_keys)
+    app.state.admin_keys = AdminKeys(settings.admin_keys)
+    app.state.verifier = Verifier(settings.service_keys)
+    app.state.draining = False
+    for name, value in (state or {}).items():
+        setattr(app.state, name, value)
+    # Health comes first: `/products/healthz` is not the product "healthz".
+    for base in ("", prefix):
+        app.include_router(_health(settings, ready), prefix=base)
+    for router in routers:
+        app.include_router(router)
+    app.add_exception_handler(DomainError, _answer_domain_error)
+    app.add_exception_handler(HTTPException, _answer_http_exception)
+    app.add_middleware(Guard, served_by=settings.served_by, large_bodies=large_bodies or {})
+    return app
+
+
+def repeated(step: Step, *, every: float) -> Step:
+    """A background task that runs `step` every so many seconds for ever; a failure is logged and not the last word."""
+
+    async def loop() -> None:
+        while True:
+            await asyncio.sleep(every * random.uniform(0.8, 1.2))  # so that tasks started together drift apart
+            try:
+                await step()
+            except DomainError as error:
+                log.warning("background step failed", step=step.__qualname__, error=str(error))
+            except Exception:
+                log.error("background step failed", step=step.__qualname__, exc_info=True)
+
+    return loop
+
+
+def _health(settings: Settings, ready: Ready) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/healthz")
+    async def healthz(request: Request) -> Response:
+        """Whether this process serves. Never asks a dependency: a database outage must not kill every task."""
+        draining = request.app.state.draining
+        return JSONResponse(
+            {"service": settings.service, "version": settings.version, "status": "draining" if draining else "ok"},
+            status_code=503 if draining else 200,
+        )
+
+    @router.get("/readyz")
+    async def readyz() -> Response:
+        """Whether the dependencies answer. For operators; no load balancer asks it."""
+        checks = await ready()
+        return JSONResponse(
+            {"service": settings.service, "version": settings.version, "checks": dict(checks)},
+            status_code=200 if all(checks.values()) else 503,
+        )
+
+    return router
+
+
+def _lifespan(startup: Sequence[Step], background: Sequence[Step], close: Sequence[Step]) -> Callable[[FastAPI], Any]:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            for step in close:
+                stack.push_async_callback(step)
+            for step in startup:
+                await step()
+            tasks = [asyncio.ensure_future(step()) for step in background]
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    return lifespan
+
+
+async def _answer_domain_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, DomainError)  # noqa: S101 - the framework calls this for nothing else
+    return problems.problem(error)
+
+
+async def _answer_http_exception(request: Request, error: Exception) -> Response:
+    """What the framework itself refuses: no such path, no such method, a body it could not read."""
+    assert isinstance(error, HTTPException)  # noqa: S101
+    if error.status_code == 404:
+        return problems.problem(NotFound())
+    if error.status_code == 405:
+        response = problems.problem(MethodNotAllowed())
+        response.headers["allow"] = ", ".join(_methods(request))
+        return response
+    return problems.problem(InvalidRequest())
+
+
+def _methods(request: Request) -> list[str]:
+    """Every method of this path: the framework would name those of the first route that matches."""
+    allowed: set[str] = set()
+    for route in request.app.routes:
+        match, _ = route.matches(request.scope)
+        if match is not Match.NONE:
+            allowed |= getattr(route, "methods", None) or set()
+    if "GET" in allowed:
+        allowed.add("HEAD")
+    return sorted(allowed)
