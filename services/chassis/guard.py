@@ -37,6 +37,7 @@ DEFAULT_DEADLINE = 30.0  # seconds, when the caller names none
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
 _MILLISECONDS = re.compile(r"-?[0-9]{1,7}", re.ASCII)
+_CLOSING = {408, 413, 414, 431}  # part of the request is unread, so no other can follow on this connection
 _HEALTH = ("/healthz", "/readyz")
 
 log = logger("http")
@@ -63,7 +64,7 @@ class Guard:
         answer = _Answer(scope, send, {"x-request-id": identifier, "x-served-by": self._served_by})
         method = scope["method"]
         if method == "HEAD":  # the framework answers GET; `_Answer` leaves the body out
-            scope["method"] = "GET"
+            scope = {**scope, "method": "GET"}
         try:
             await self._serve(scope, headers, receive, answer)
         finally:
@@ -118,7 +119,10 @@ class _Answer:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            MutableHeaders(scope=message).update(self._headers)
+            headers = MutableHeaders(scope=message)
+            headers.update(self._headers)
+            if self.status in _CLOSING:
+                headers["connection"] = "close"
         elif self._head and message["type"] == "http.response.body":
             message = {**message, "body": b""}
         await self._send(message)
@@ -127,8 +131,7 @@ class _Answer:
         """Answer `response`, unless an answer is already on its way: then the connection breaks, as it must."""
         if self.status:
             raise ConnectionError("the answer had begun")
-        if response.status_code in {400, 408, 413, 414, 431}:
-            response.headers["connection"] = "close"
+        response.headers["connection"] = "close"
         await response(scope, receive, self.send)
 
 

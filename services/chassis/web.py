@@ -155,11 +155,10 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
 
 def _methods(request: Request) -> list[str]:
     """Every method of this path: the framework would name those of the first route that matches."""
-    allowed: set[str] = set()
-    for route in request.app.routes:
-        match, _ = route.matches(request.scope)
-        if match is not Match.NONE:
-            allowed |= getattr(route, "methods", None) or set()
-    if "GET" in allowed:
-        allowed.add("HEAD")
-    return sorted(allowed)
+    routes = request.app.routes
+    allowed = [
+        method
+        for method in ("DELETE", "GET", "PATCH", "POST", "PUT")
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
+    return sorted([*allowed, "HEAD"] if "GET" in allowed else allowed)
