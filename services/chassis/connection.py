@@ -9,6 +9,8 @@ from services.chassis.errors import Conflict, Contention, Invalid, Unavailable
 from services.chassis.session import ConnectionLost, Parameter, ServerError
 from services.chassis.wire import Wire
 
+__all__ = ["CANCELLED", "READ_ONLY", "Connection", "ConstraintViolation", "InvalidValue", "Parameter", "WireConnection"]
+
 _AGAIN = {"40001", "40P01", "55P03"}
 READ_ONLY = "25006"  # this server became a replica
 CANCELLED = "57014"  # by statement_timeout

@@ -6,9 +6,9 @@ A connection goes back to the pool only after a clean outcome; after anything el
 import asyncio
 import functools
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from services.chassis.connection import CANCELLED, READ_ONLY, Connection, WireConnection, translated
 from services.chassis.errors import Contention, OutcomeUnknown, Unavailable
@@ -189,7 +189,7 @@ async def _commit(wire: Wire) -> None:
         raise
 
 
-def retried(work: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+def retried(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
     """Run a use case again, at most twice, when another transaction was in its way: nothing of it has happened."""
 
     @functools.wraps(work)

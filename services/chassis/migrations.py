@@ -85,6 +85,7 @@ async def _prepare(connection: Connection, owner: Owner, password: str) -> None:
     # DDL takes no parameters; quote_literal makes the password a literal on the server's own terms.
     literal = await connection.fetch_value("SELECT quote_literal($1::text)", password)
     await connection.script(f"ALTER ROLE {owner.role} PASSWORD {literal}")
+    await connection.script(f"ALTER ROLE {owner.role} SET search_path = {owner.schema}, public")
     await connection.script(f"GRANT {owner.role} TO CURRENT_USER")
     await connection.script(f"CREATE SCHEMA IF NOT EXISTS {owner.schema} AUTHORIZATION {owner.role}")
     await connection.script(

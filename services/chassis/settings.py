@@ -26,7 +26,10 @@ class AdminKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Key rings map a key id to 32 bytes; the first entry signs, every entry verifies."""
+    """Key rings map a key id to 32 bytes; the first entry signs, every entry verifies.
+
+    `sessions_per_minute` is how many guest sessions one address may begin.
+    """
 
     service: str
     environment: str = "local"
@@ -41,6 +44,7 @@ class Settings:
     admin_keys: tuple[AdminKey, ...] = ()
     seed_demo: bool = False
     background: bool = True
+    sessions_per_minute: int = 5
 
     @classmethod
     def from_env(cls, service: str, env: Mapping[str, str] = os.environ, *, needs: Collection[str] = ()) -> Self:
@@ -65,6 +69,7 @@ class Settings:
             admin_keys=_read(env, "ADMIN_KEYS", _admin_keys, "[]"),
             seed_demo=_read(env, "SEED_DEMO", _boolean, "false"),
             background=_read(env, "BACKGROUND", _boolean, "true"),
+            sessions_per_minute=_read(env, "SESSIONS_PER_MINUTE", _positive, "5"),
         )
 
 
@@ -81,6 +86,13 @@ def _read(env: Mapping[str, str], key: str, cast: Callable[[str], T], default: s
 
 def _boolean(text: str) -> bool:
     return {"true": True, "false": False}[text.lower()]
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError("a positive number is required")
+    return number
 
 
 def _one_of(*allowed: str) -> Callable[[str], str]:

@@ -195,10 +195,15 @@ class Upstream:
         if left is not None and left <= 0:
             raise Unavailable("The deadline of this request is over")
         probe = self._breaker.admit()
+        seconds = call.timeout if left is None else min(call.timeout, left)
         try:
-            answer = await self._send(call, call.timeout if left is None else min(call.timeout, left))
+            answer = await self._send(call, seconds)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            self._breaker.record(failed=True, probe=probe)
+            if isinstance(error, TimeoutError) and seconds < call.timeout / 2:
+                # Our caller was in a hurry. If that counted, short deadlines from outside would open the breaker.
+                self._breaker.abandon(probe=probe)
+            else:
+                self._breaker.record(failed=True, probe=probe)
             raise Unavailable("The service behind this one did not answer") from error
         except BaseException:
             self._breaker.abandon(probe=probe)
