@@ -1,0 +1,149 @@
+"""Makes `.venv` hold what a lock lists. Runs on the Python of the machine: standard library only.
+
+uv installs when it is on the PATH or can be fetched (by the hash in requirements/uv.txt); pip does otherwise. Both
+check every file against the lock's hashes. What was installed is stamped with a copy of the lock.
+"""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+LOCAL = ROOT / ".local"
+PYTHON = VENV / "bin" / "python"
+REQUIREMENTS = ROOT / "requirements"
+INCLUDED = {"local": ("local",), "dev": ("dev", "local")}  # whoever has installed dev has installed local
+
+# The certificates of the machine are trusted, and no interpreter is looked for elsewhere or downloaded.
+UV = {"UV_SYSTEM_CERTS": "true", "UV_NATIVE_TLS": "true", "UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "true"}
+PIP = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", "PIP_RETRIES": "1", "PIP_TIMEOUT": "15"}
+
+MISMATCH = ("hash mismatch", "do not match the hashes", "in --require-hashes mode")
+OFFLINE = ("failed to fetch", "connection", "dns error", "name resolution", "no matching distribution", "timed out")
+
+
+class BootstrapError(Exception):
+    """One sentence for the person at the terminal."""
+
+
+def main(lock: str) -> int:
+    began = time.monotonic()
+    try:
+        LOCAL.mkdir(exist_ok=True)
+        with (LOCAL / "bootstrap.lock").open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # two commands at once: the second waits, and finds everything done
+            if current(lock):
+                return 0
+            make(lock)
+    except BootstrapError as error:
+        print(f"tandem: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"tandem: {error.strerror}: {error.filename or VENV}.", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    version = ".".join(map(str, sys.version_info[:2]))
+    print(f"  ok  {f'Python {version} environment':<30}{time.monotonic() - began:6.2f} s", flush=True)
+    return 0
+
+
+def current(lock: str) -> bool:
+    stamp = VENV / f"installed-{lock}.txt"
+    return stamp.exists() and stamp.read_bytes() == (REQUIREMENTS / f"{lock}.txt").read_bytes() and runs(PYTHON)
+
+
+def make(lock: str) -> None:
+    for stamp in VENV.glob("installed-*.txt"):
+        stamp.unlink()
+    print(f"  ..  installing requirements/{lock}.txt into .venv (the first time only)", flush=True)
+    uv = shutil.which("uv")
+    make_venv(with_pip=uv is None)
+    log = VENV / "install.log"
+    log.write_bytes(b"")
+    install(lock, uv or fetch_uv(log), log)
+    for name in INCLUDED[lock]:
+        shutil.copyfile(REQUIREMENTS / f"{name}.txt", VENV / f"installed-{name}.txt")
+
+
+def make_venv(*, with_pip: bool) -> None:
+    if runs(PYTHON) and (VENV / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}").is_dir():
+        return
+    options = [] if with_pip else ["--without-pip"]
+    done = run([sys.executable, "-I", "-m", "venv", "--clear", *options, str(VENV)])
+    if done.returncode == 0:
+        return
+    if "ensurepip" in done.stdout or "No module named venv" in done.stdout:
+        raise BootstrapError("this Python has no venv module; install it (on Debian and Ubuntu: python3-venv).")
+    raise BootstrapError(f"cannot create {VENV}: {last_line(done.stdout)}")
+
+
+def fetch_uv(log: Path) -> str | None:
+    uv = VENV / "bin" / "uv"
+    if not uv.exists():
+        pip(["--no-deps", "-r", str(REQUIREMENTS / "uv.txt")], log)
+    return str(uv) if uv.exists() else None
+
+
+def install(lock: str, uv: str | None, log: Path) -> None:
+    file = str(REQUIREMENTS / f"{lock}.txt")
+    if uv is not None:
+        command = [uv, "pip", "install", "--python", str(PYTHON), "--require-hashes", "-r", file]
+        if record(run(command, UV), log) == 0:
+            return
+        explain(log, lock, (MISMATCH,))  # pip would only say the same, and slower
+    if pip(["-r", file], log) != 0:
+        explain(log, lock, (MISMATCH, OFFLINE))
+        raise BootstrapError(f"requirements/{lock}.txt could not be installed; see {log}.")
+
+
+def pip(arguments: list[str], log: Path) -> int:
+    if run([str(PYTHON), "-I", "-m", "pip", "--version"]).returncode != 0:
+        record(run([str(PYTHON), "-I", "-m", "ensurepip"]), log)
+    return record(run([str(PYTHON), "-I", "-m", "pip", "install", "--require-hashes", *arguments], PIP), log)
+
+
+def explain(log: Path, lock: str, kinds: tuple[tuple[str, ...], ...]) -> None:
+    text = log.read_text(errors="replace").lower()
+    if MISMATCH in kinds and any(sign in text for sign in MISMATCH):
+        raise BootstrapError(
+            f"requirements/{lock}.txt does not fit what the package index serves (hash mismatch); see {log}."
+        )
+    if OFFLINE in kinds and any(sign in text for sign in OFFLINE):
+        raise BootstrapError(f"packages could not be downloaded; is there a network connection? See {log}.")
+
+
+def run(command: list[str], extra: dict[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        command,
+        env={**os.environ, **(extra or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+
+
+def record(done: "subprocess.CompletedProcess[str]", log: Path) -> int:
+    with log.open("a") as file:
+        file.write(f"$ {' '.join(done.args)}\n{done.stdout}\n")
+    return done.returncode
+
+
+def runs(python: Path) -> bool:
+    return python.exists() and run([str(python), "-I", "-S", "-c", ""]).returncode == 0
+
+
+def last_line(text: str) -> str:
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

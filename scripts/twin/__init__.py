@@ -1,0 +1,1 @@
+"""The local twin of the deployment: PostgreSQL, the load balancer and the processes, on one machine."""
