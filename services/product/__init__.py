@@ -1,0 +1,1 @@
+"""The product service: owns the catalogue and the stock, and decides about every unit sold."""

@@ -1,0 +1,51 @@
+"""The composition root: puts the product service together. Importing it does nothing."""
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from services.chassis.database import Database
+from services.chassis.errors import Unavailable
+from services.chassis.migrations import Owner, check
+from services.chassis.settings import Settings
+from services.chassis.web import create_app, repeated
+from services.product import demo
+from services.product.model.reservations import SWEEP_SECONDS
+from services.product.routes import ROUTERS
+from services.product.routes.transfer import IMPORT_BYTES
+from services.product.service import reservations
+
+OWNER = Owner(schema="catalog", role="product_svc", folder=Path(__file__).parent / "sql")
+
+
+def create(settings: Settings | None = None, *, database: Database | None = None) -> FastAPI:
+    """The app. Whoever hands in a database closes it."""
+    settings = settings or Settings.from_env("product", needs=("DATABASE_URL",))
+    used = database or Database(settings.database_url or "", size=settings.database_pool)
+    seed = [partial(demo.seed, used)] if settings.seed_demo else []
+    return create_app(
+        settings,
+        title="Tandem product service",
+        prefix="/products",
+        routers=ROUTERS,
+        ready=partial(_ready, used),
+        state={"database": used},
+        startup=[partial(check, used, OWNER), *seed],
+        background=[repeated(partial(_sweep, used), every=SWEEP_SECONDS)],
+        close=[used.close] if database is None else [],
+        large_bodies={"/products/import": IMPORT_BYTES},
+    )
+
+
+async def _sweep(database: Database) -> None:
+    await reservations.sweep(database)
+
+
+async def _ready(database: Database) -> Mapping[str, bool]:
+    try:
+        await database.ping()
+    except Unavailable:
+        return {"database": False}
+    return {"database": True}

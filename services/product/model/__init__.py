@@ -1,0 +1,1 @@
+"""Rules of the catalogue and the stock, without input or output."""

@@ -1,0 +1,203 @@
+"""The public contract of the product service."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import ConfigDict, Field, model_validator
+
+from services.chassis.fields import MAX_ID, Integer, Model, QueryFlag, QueryInt, Text
+from services.product.model import catalogue, reservations
+from services.product.model.catalogue import Draft
+from services.product.model.listing import MAX_LIMIT, Query, Sort
+from services.product.model.reservations import Line, State
+
+Slug = Annotated[Text, Field(max_length=catalogue.CATEGORY_LENGTH, pattern=catalogue.SLUG_PATTERN)]
+Sku = Annotated[Text, Field(max_length=catalogue.SKU_LENGTH, pattern=catalogue.SKU_PATTERN)]
+Name = Annotated[Text, Field(max_length=catalogue.NAME_LENGTH, pattern=r"\S")]
+Description = Annotated[Text, Field(max_length=catalogue.DESCRIPTION_LENGTH)]
+Cents = Annotated[Integer, Field(ge=0, le=catalogue.MAX_PRICE_CENTS)]
+Image = Annotated[Text, Field(max_length=catalogue.IMAGE_LENGTH, pattern=catalogue.IMAGE_PATTERN)]
+QueryCents = Annotated[QueryInt, Field(ge=0, le=catalogue.MAX_PRICE_CENTS)]
+ProductId = Annotated[Integer, Field(ge=1, le=MAX_ID)]
+
+
+class PageQuery(Model):
+    q: Annotated[Text, Field(max_length=200, description="Words, beginnings of words, or an article number")] = ""
+    category: Slug | None = None
+    min_price: QueryCents | None = None
+    max_price: QueryCents | None = None
+    in_stock: QueryFlag = False
+    archived: Annotated[QueryFlag, Field(description="Archived products instead; needs catalog:write")] = False
+    sort: Annotated[Sort | None, Field(description="Default: relevance with q, newest without")] = None
+    limit: Annotated[QueryInt, Field(ge=1, le=MAX_LIMIT)] = 20
+    cursor: Annotated[Text, Field(max_length=2000, description="`next` of the page before, same query")] | None = None
+
+    def query(self) -> Query:
+        return Query(
+            q=self.q,
+            category=self.category,
+            min_price=self.min_price,
+            max_price=self.max_price,
+            in_stock=self.in_stock,
+            archived=self.archived,
+            sort=self.sort or "relevance",
+        )
+
+
+class Product(Model):
+    id: int
+    sku: str
+    name: str
+    description: str
+    category: str
+    price_cents: int
+    stock: Annotated[int, Field(description="Units free to sell")]
+    active: bool
+    version: Annotated[int, Field(description="Counts edits; If-Match takes it")]
+    image: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class Page(Model):
+    items: list[Product]
+    next: str | None
+
+
+class Category(Model):
+    slug: str
+    name: str
+    products: int
+
+
+class Categories(Model):
+    items: list[Category]
+
+
+class NameCategory(Model):
+    name: Annotated[Text, Field(max_length=catalogue.CATEGORY_NAME_LENGTH, pattern=r"\S")]
+
+
+class ReplaceProduct(Model):
+    sku: Sku
+    name: Name
+    description: Description = ""
+    category: Slug
+    price_cents: Cents
+    active: bool = True
+    image: Image | None = None
+
+    def draft(self) -> Draft:
+        return Draft(
+            sku=self.sku,
+            name=self.name,
+            description=self.description,
+            category=self.category,
+            price_cents=self.price_cents,
+            active=self.active,
+            image=self.image,
+        )
+
+
+class CreateProduct(ReplaceProduct):
+    stock: Annotated[Integer, Field(ge=0, le=catalogue.MAX_STOCK, description="Opening stock")] = 0
+
+
+class ChangeProduct(Model):
+    """The fields to change; at least one. Only `image` may be null."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    sku: Sku = ""
+    name: Name = ""
+    description: Description = ""
+    category: Slug = ""
+    price_cents: Cents = 0
+    active: bool = True
+    image: Image | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("at least one field is required")
+        return self
+
+    def change(self) -> dict[str, Any]:
+        return self.model_dump(exclude_unset=True)
+
+
+class ChangeStock(Model):
+    delta: Annotated[
+        Integer,
+        Field(ge=-catalogue.MAX_STOCK, le=catalogue.MAX_STOCK, json_schema_extra={"not": {"const": 0}}),
+    ]
+    reason: Annotated[Text, Field(max_length=200, pattern=r"\S")]
+
+    @model_validator(mode="after")
+    def _movement(self) -> Self:
+        if self.delta == 0:
+            raise ValueError("a change of nothing is none")
+        return self
+
+
+class StockChanged(Model):
+    product_id: int
+    delta: int
+    reason: str
+    stock: Annotated[int, Field(description="Units free to sell after this change")]
+
+
+class Imported(Model):
+    rows: int
+    created: int
+    updated: int
+    unchanged: int
+    dry_run: bool
+
+
+class ReservationLine(Model):
+    product_id: ProductId
+    qty: Annotated[Integer, Field(ge=1, le=reservations.MAX_QUANTITY)]
+
+
+class Reserve(Model):
+    lines: Annotated[list[ReservationLine], Field(min_length=1, max_length=reservations.MAX_LINES)]
+
+    @model_validator(mode="after")
+    def _each_product_once(self) -> Self:
+        if len({line.product_id for line in self.lines}) < len(self.lines):
+            raise ValueError("each product stands in one line")
+        return self
+
+    def wanted(self) -> list[Line]:
+        return [Line(line.product_id, line.qty) for line in self.lines]
+
+
+class HeldLine(Model):
+    product_id: int
+    qty: int
+    unit_price_cents: int
+    name: str
+    sku: str
+
+
+class Reservation(Model):
+    id: UUID
+    state: Literal["held", "committed"]
+    expires_at: datetime
+    lines: list[HeldLine]
+    total_cents: int
+
+
+class Release(Model):
+    reason: Literal["timed-out", "price-changed", "cancelled"]
+
+
+class Return(Model):
+    reason: Literal["cancel", "refund"]
+
+
+class ReservationState(Model):
+    id: UUID
+    state: State

@@ -1,0 +1,1 @@
+"""The only SQL of the product service: one function per statement, the connection first."""
