@@ -1,0 +1,77 @@
+"""Where the order service is put together."""
+
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from services.chassis.auth import Signer
+from services.chassis.database import Database
+from services.chassis.errors import Unavailable
+from services.chassis.limits import InFlight, TokenBuckets
+from services.chassis.migrations import Owner, check
+from services.chassis.settings import Settings
+from services.chassis.upstream import Upstream
+from services.chassis.web import create_app, repeated
+from services.order import routes
+from services.order.catalog import Catalog, HttpCatalog
+from services.order.service import reconcile_once
+
+OWNER = Owner(schema="ordering", role="order_svc", folder=Path(__file__).parent / "sql")
+
+ORDERS_PER_MINUTE = 20  # of one customer
+IN_FLIGHT_PER_CONNECTION = 4  # above that a request would only wait for the database
+PAUSE = 5.0  # seconds between two rounds of the reconciler
+
+
+def create(
+    settings: Settings | None = None,
+    *,
+    database: Database | None = None,
+    catalog: Catalog | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> FastAPI:
+    """The app, complete and unopened. Every collaborator can be another one; what is given is the giver's to close."""
+    settings = settings or Settings.from_env("order", needs=["DATABASE_URL", "UPSTREAM_URL"])
+    close = []
+    if database is None:
+        database = Database(settings.database_url or "", size=settings.database_pool)
+        close.append(database.close)
+    if catalog is None:
+        upstream = Upstream(settings.upstream_url or "", audience="product", signer=Signer(settings.service_keys))
+        catalog = HttpCatalog(upstream)
+        close.append(upstream.close)
+    shop = routes.Shop(
+        database,
+        catalog,
+        InFlight(IN_FLIGHT_PER_CONNECTION * settings.database_pool),
+        TokenBuckets(rate=ORDERS_PER_MINUTE / 60, burst=ORDERS_PER_MINUTE, clock=clock),
+    )
+
+    async def reconcile() -> None:
+        await reconcile_once(shop.database, shop.catalog)
+
+    async def ready() -> Mapping[str, bool]:
+        return {"database": await _answers(shop.database), "product": not shop.catalog.open}
+
+    return create_app(
+        settings,
+        title="Tandem orders",
+        prefix="/orders",
+        routers=[routes.router],
+        ready=ready,
+        state={"shop": shop},
+        startup=[partial(check, database, OWNER)],
+        background=[repeated(reconcile, every=PAUSE)],
+        close=close,
+    )
+
+
+async def _answers(database: Database) -> bool:
+    try:
+        await database.ping()
+    except Unavailable:
+        return False
+    return True

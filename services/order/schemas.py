@@ -1,0 +1,87 @@
+"""Bodies, queries and answers of the order service, as its OpenAPI document shows them."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AfterValidator, Field
+
+from services.chassis.fields import MAX_ID, Integer, Model, QueryInt, Text
+from services.order.model import Line, Status, canonical
+
+Cents = Annotated[Integer, Field(ge=0, le=MAX_ID)]
+
+
+class LineIn(Model):
+    product_id: Annotated[Integer, Field(ge=1, le=MAX_ID)]
+    qty: Annotated[Integer, Field(ge=1, le=1000)]
+
+
+def _distinct(lines: list[LineIn]) -> list[LineIn]:
+    if len({line.product_id for line in lines}) != len(lines):
+        raise ValueError("a product may appear in one line only")
+    return lines
+
+
+class OrderIn(Model):
+    lines: Annotated[list[LineIn], Field(min_length=1, max_length=50), AfterValidator(_distinct)]
+    expected_total_cents: Annotated[
+        Cents | None, Field(description="When given, the order is refused unless this is its total.")
+    ] = None
+
+    def wanted(self) -> tuple[Line, ...]:
+        return canonical([Line(line.product_id, line.qty) for line in self.lines])
+
+
+class ShipmentIn(Model):
+    tracking: Annotated[Text, Field(min_length=1, max_length=200)] | None = None
+
+
+class ListQuery(Model):
+    """`customer_id` is for the back office."""
+
+    status: Status | None = None
+    customer_id: UUID | None = None
+    cursor: Annotated[str, Field(max_length=64)] | None = None
+    limit: Annotated[QueryInt, Field(ge=1, le=100)] = 20
+
+
+class LineOut(Model):
+    """Price and name are those of the moment of the order, and null until it is confirmed."""
+
+    product_id: int
+    sku: str | None
+    name: str | None
+    qty: int
+    unit_price_cents: int | None
+    line_total_cents: int | None
+
+
+class OrderOut(Model):
+    id: UUID
+    customer_id: UUID
+    status: Status
+    reject_code: str | None
+    total_cents: int | None
+    tracking: str | None
+    lines: list[LineOut]
+    created_at: datetime
+    decided_at: datetime | None
+
+
+class OrderPage(Model):
+    """Newest first; `next` is the cursor of the page after, null on the last."""
+
+    items: list[OrderOut]
+    next: str | None
+
+
+class EventOut(Model):
+    was: Status | None
+    status: Status
+    actor: str
+    at: datetime
+
+
+class Events(Model):
+    items: list[EventOut]

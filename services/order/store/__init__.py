@@ -1,0 +1,30 @@
+"""Every statement on orders, one function each, the connection first."""
+
+from services.order.store.changes import (
+    PENDING_SLOTS,
+    confirm_order,
+    insert_order,
+    move_order,
+    reject_order,
+    take_lease,
+    take_unfinished,
+    yield_lease,
+)
+from services.order.store.documents import select_decided, select_decided_by_key, select_events, select_order
+from services.order.store.listing import select_orders
+
+__all__ = [
+    "PENDING_SLOTS",
+    "confirm_order",
+    "insert_order",
+    "move_order",
+    "reject_order",
+    "select_decided",
+    "select_decided_by_key",
+    "select_events",
+    "select_order",
+    "select_orders",
+    "take_lease",
+    "take_unfinished",
+    "yield_lease",
+]
