@@ -1,0 +1,63 @@
+"""The composition root: puts the gateway together. Importing it does nothing."""
+
+import time
+from collections.abc import Callable, Mapping
+
+from fastapi import FastAPI
+
+from services.chassis.limits import TokenBuckets
+from services.chassis.settings import Settings
+from services.chassis.upstream import Upstream
+from services.chassis.web import create_app
+from services.frontend import forwarding, routes
+from services.frontend.backends import HttpOrders, HttpProducts, Orders, Products
+from services.frontend.operations import IMPORT_PATH
+from services.frontend.shelf import Shelf
+
+IMPORT_BYTES = 8 * 1024 * 1024  # as many as the product service takes
+
+
+def create(
+    settings: Settings | None = None,
+    *,
+    products: Products | None = None,
+    orders: Orders | None = None,
+    sessions_per_minute: int | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> FastAPI:
+    """The app, complete and unopened. Every backend can be another one.
+
+    `sessions_per_minute` is for one address; the settings say it otherwise.
+    """
+    settings = settings or Settings.from_env("frontend", needs=("UPSTREAM_URL",))
+    close = []
+
+    def upstream() -> Upstream:
+        client = Upstream(settings.upstream_url or "")
+        close.append(client.close)
+        return client
+
+    # Each backend has clients of its own, so that the breaker of one says nothing about the other.
+    if products is None:
+        products = HttpProducts(upstream(), probing=upstream(), shelf=Shelf(clock=clock))
+    if orders is None:
+        orders = HttpOrders(upstream(), probing=upstream())
+    backends = {"product": products, "order": orders}
+    rate = sessions_per_minute or settings.sessions_per_minute
+
+    async def ready() -> Mapping[str, bool]:
+        return {name: (await backend.probe()).healthy for name, backend in backends.items()}
+
+    return create_app(
+        settings,
+        title="Tandem gateway",
+        prefix="/api",
+        routers=(forwarding.router, routes.router),
+        ready=ready,
+        state={
+            "backends": backends,
+            "session_rate": TokenBuckets(rate=rate / 60, burst=rate, clock=clock),
+        },
+        close=close,
+        large_bodies={IMPORT_PATH: IMPORT_BYTES},
+    )

@@ -1,0 +1,245 @@
+"""The contract of the gateway, as its OpenAPI document shows it.
+
+What is passed on is described here and judged by the backend alone, so a description can be wrong but never in force:
+a test compares each of them with the backend's own.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.chassis.fields import MAX_ID, Integer, Model, QueryFlag, QueryInt, Text
+
+Slug = Annotated[Text, Field(max_length=60, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+Sku = Annotated[Text, Field(max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")]
+Name = Annotated[Text, Field(max_length=200, pattern=r"\S")]
+Description = Annotated[Text, Field(max_length=4000)]
+Price = Annotated[Integer, Field(ge=0, le=100_000_000)]
+Image = Annotated[Text, Field(max_length=500, pattern=r"^(/[!-~]*|https://[!-~]+)$")]
+QueryPrice = Annotated[QueryInt, Field(ge=0, le=100_000_000)]
+Status = Literal["pending", "rejected", "confirmed", "shipped", "cancelling", "cancelled", "refunding", "refunded"]
+
+
+class Document(BaseModel):
+    """What a backend answers. It may say more tomorrow than is known here today."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True, strict=True)
+
+
+# What backends answer
+
+
+class Category(Document):
+    slug: str
+    name: str
+    products: int
+
+
+class Categories(Document):
+    items: list[Category]
+
+
+class Product(Document):
+    id: int
+    sku: str
+    name: str
+    description: str
+    category: str
+    price_cents: int
+    stock: int
+    active: bool
+    version: int
+    image: str
+
+
+class ProductPage(Document):
+    items: list[Product]
+    next: str | None
+
+
+class StockChanged(Document):
+    product_id: int
+    delta: int
+    reason: str
+    stock: int
+
+
+class Imported(Document):
+    rows: int
+    created: int
+    updated: int
+    unchanged: int
+    dry_run: bool
+
+
+class OrderLine(Document):
+    """Price and name are those of the moment of the order, and null until it is confirmed."""
+
+    product_id: int
+    sku: str | None
+    name: str | None
+    qty: int
+    unit_price_cents: int | None
+    line_total_cents: int | None
+
+
+class Order(Document):
+    id: str
+    status: str
+    reject_code: str | None
+    total_cents: int | None
+    lines: list[OrderLine]
+    created_at: str
+    decided_at: str | None
+
+
+class OrderPage(Document):
+    items: list[Order]
+    next: str | None
+
+
+class Event(Document):
+    was: str | None
+    status: str
+    actor: str
+    at: str
+
+
+class Events(Document):
+    items: list[Event]
+
+
+# What the gateway answers itself
+
+
+class SessionOut(Model):
+    """`token` is a Bearer credential: whoever holds it is this customer."""
+
+    token: str
+    customer_id: UUID
+    expires_at: datetime
+
+
+class Notes(Model):
+    missing: Annotated[list[str], Field(description="Parts that could not be had; each of them is null or incomplete")]
+    stale: Annotated[list[str], Field(description="Parts that are copies of up to 30 seconds ago")]
+
+
+class FrontPage(Notes):
+    categories: list[Category] | None
+    newest: list[Product] | None
+    cheapest: Annotated[list[Product] | None, Field(description="Of what is in stock")]
+
+
+class Availability(Model):
+    state: Literal["in-stock", "low", "sold-out"]
+    left: Annotated[int | None, Field(description="null when there are plenty")]
+
+
+class ProductView(Notes):
+    product: Product
+    availability: Availability
+    related: Annotated[list[Product] | None, Field(description="Others of its category that are in stock")]
+
+
+class OrderView(Notes):
+    order: Order
+    products: Annotated[list[Product] | None, Field(description="Those of its products that are for sale, as now")]
+
+
+class Health(Model):
+    name: str
+    healthy: bool
+    served_by: str | None
+    version: str | None
+    latency_ms: float
+
+
+class StatusOut(Model):
+    status: Literal["ok", "degraded", "down"]
+    backends: list[Health]
+
+
+# What is passed on to backends
+
+
+class ProductQuery(Model):
+    q: Annotated[Text, Field(max_length=200, description="Words, beginnings of words, or an article number")] = ""
+    category: Slug | None = None
+    min_price: QueryPrice | None = None
+    max_price: QueryPrice | None = None
+    in_stock: QueryFlag = False
+    archived: Annotated[QueryFlag, Field(description="Archived products instead; needs catalog:write")] = False
+    sort: Annotated[
+        Literal["relevance", "name", "price", "-price", "newest"] | None,
+        Field(description="Default: relevance with q, newest without"),
+    ] = None
+    limit: Annotated[QueryInt, Field(ge=1, le=100)] = 20
+    cursor: Annotated[Text, Field(max_length=2000, description="`next` of the page before, same query")] | None = None
+
+
+class ImportQuery(Model):
+    dry_run: Annotated[QueryFlag, Field(description="Say what would happen and change nothing")] = False
+
+
+class OrderQuery(Model):
+    status: Status | None = None
+    customer_id: Annotated[UUID | None, Field(description="For the back office")] = None
+    cursor: Annotated[str, Field(max_length=64)] | None = None
+    limit: Annotated[QueryInt, Field(ge=1, le=100)] = 20
+
+
+class NameCategory(Model):
+    name: Annotated[Text, Field(max_length=80, pattern=r"\S")]
+
+
+class ReplaceProduct(Model):
+    sku: Sku
+    name: Name
+    description: Description = ""
+    category: Slug
+    price_cents: Price
+    active: bool = True
+    image: Image | None = None
+
+
+class CreateProduct(ReplaceProduct):
+    stock: Annotated[Integer, Field(ge=0, le=1_000_000_000, description="Opening stock")] = 0
+
+
+class ChangeProduct(Model):
+    """The fields to change; at least one. Only `image` may be null."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    sku: Sku = ""
+    name: Name = ""
+    description: Description = ""
+    category: Slug = ""
+    price_cents: Price = 0
+    active: bool = True
+    image: Image | None = None
+
+
+class ChangeStock(Model):
+    delta: Annotated[Integer, Field(ge=-1_000_000_000, le=1_000_000_000, json_schema_extra={"not": {"const": 0}})]
+    reason: Annotated[Text, Field(max_length=200, pattern=r"\S")]
+
+
+class LineIn(Model):
+    product_id: Annotated[Integer, Field(ge=1, le=MAX_ID)]
+    qty: Annotated[Integer, Field(ge=1, le=1000)]
+
+
+class OrderIn(Model):
+    lines: Annotated[list[LineIn], Field(min_length=1, max_length=50, description="Each product once")]
+    expected_total_cents: Annotated[
+        Annotated[Integer, Field(ge=0, le=MAX_ID)] | None,
+        Field(description="When given, the order is refused unless this is its total."),
+    ] = None
+
+
+class ShipmentIn(Model):
+    tracking: Annotated[Text, Field(min_length=1, max_length=200)] | None = None
