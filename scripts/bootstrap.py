@@ -5,10 +5,13 @@ check every file against the lock's hashes. What was installed is stamped with a
 """
 
 import fcntl
+import importlib.metadata
+import importlib.util
 import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import time
 from pathlib import Path
 
@@ -23,6 +26,7 @@ INCLUDED = {"local": ("local",), "dev": ("dev", "local")}  # whoever has install
 UV = {"UV_SYSTEM_CERTS": "true", "UV_NATIVE_TLS": "true", "UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "true"}
 PIP = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", "PIP_RETRIES": "1", "PIP_TIMEOUT": "15"}
 
+NO_VENV = "this Python cannot make environments; install its venv package (on Debian and Ubuntu: python3-venv)."
 MISMATCH = ("hash mismatch", "do not match the hashes", "in --require-hashes mode")
 OFFLINE = ("failed to fetch", "connection", "dns error", "name resolution", "no matching distribution", "timed out")
 
@@ -62,25 +66,22 @@ def make(lock: str) -> None:
     for stamp in VENV.glob("installed-*.txt"):
         stamp.unlink()
     print(f"  ..  installing requirements/{lock}.txt into .venv (the first time only)", flush=True)
-    uv = shutil.which("uv")
-    make_venv(with_pip=uv is None)
+    make_venv()
     log = VENV / "install.log"
     log.write_bytes(b"")
-    install(lock, uv or fetch_uv(log), log)
+    install(lock, shutil.which("uv") or fetch_uv(log), log)
     for name in INCLUDED[lock]:
         shutil.copyfile(REQUIREMENTS / f"{name}.txt", VENV / f"installed-{name}.txt")
 
 
-def make_venv(*, with_pip: bool) -> None:
+def make_venv() -> None:
     if runs(PYTHON) and (VENV / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}").is_dir():
         return
-    options = [] if with_pip else ["--without-pip"]
-    done = run([sys.executable, "-I", "-m", "venv", "--clear", *options, str(VENV)])
-    if done.returncode == 0:
-        return
-    if "ensurepip" in done.stdout or "No module named venv" in done.stdout:
-        raise BootstrapError("this Python has no venv module; install it (on Debian and Ubuntu: python3-venv).")
-    raise BootstrapError(f"cannot create {VENV}: {last_line(done.stdout)}")
+    done = run([sys.executable, "-I", "-m", "venv", "--clear", "--without-pip", str(VENV)])
+    if "No module named venv" in done.stdout:
+        raise BootstrapError(NO_VENV)
+    if done.returncode != 0:
+        raise BootstrapError(f"cannot create {VENV}: {last_line(done.stdout)}")
 
 
 def fetch_uv(log: Path) -> str | None:
@@ -103,9 +104,31 @@ def install(lock: str, uv: str | None, log: Path) -> None:
 
 
 def pip(arguments: list[str], log: Path) -> int:
-    if run([str(PYTHON), "-I", "-m", "pip", "--version"]).returncode != 0:
-        record(run([str(PYTHON), "-I", "-m", "ensurepip"]), log)
-    return record(run([str(PYTHON), "-I", "-m", "pip", "install", "--require-hashes", *arguments], PIP), log)
+    return record(run([*find_pip(), "install", "--require-hashes", *arguments], PIP), log)
+
+
+def find_pip() -> list[str]:
+    """The pip of this Python if it can install elsewhere, else the one within the wheel that ensurepip carries.
+
+    Neither is unpacked into the environment: that takes longer than what there is to do.
+    """
+    if pip_version() >= (22, 3):  # the first with --python
+        return [sys.executable, "-I", "-m", "pip", "--python", str(PYTHON)]
+    if importlib.util.find_spec("ensurepip"):
+        import ensurepip  # noqa: PLC0415 - Debian packs it apart
+
+        folders = (str(Path(ensurepip.__file__).parent / "_bundled"), sysconfig.get_config_var("WHEEL_PKG_DIR"))
+        for folder in filter(None, folders):
+            for wheel in sorted(Path(folder).glob("pip-*.whl"), reverse=True):
+                return [str(PYTHON), str(wheel / "pip")]
+    raise BootstrapError(NO_VENV)
+
+
+def pip_version() -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in importlib.metadata.version("pip").split(".")[:2])
+    except (importlib.metadata.PackageNotFoundError, ValueError):
+        return (0,)
 
 
 def explain(log: Path, lock: str, kinds: tuple[tuple[str, ...], ...]) -> None:

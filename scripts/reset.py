@@ -6,7 +6,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from scripts.places import LOCAL, ROOT
+from scripts.places import LOCAL
 from scripts.terminal import Problem, Terminal
 from scripts.twin.cluster import settle
 from scripts.twin.lock import HeldElsewhereError, held
@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
 def agreed() -> bool:
     if not sys.stdin.isatty():
         raise Problem("nobody is there to ask; add --yes.")
-    return input(f"Remove the database, keys and logs in {LOCAL.relative_to(ROOT)}/? [y/N] ").lower() in {"y", "yes"}
+    return input(f"Remove the database, keys and logs in {LOCAL}? [y/N] ").lower() in {"y", "yes"}
 
 
 def remove(path: Path) -> None:

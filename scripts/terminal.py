@@ -33,14 +33,19 @@ class Step:
 
 
 class Terminal:
-    def __init__(self, stream: TextIO = sys.stdout, environment: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, stream: TextIO | None = None, environment: Mapping[str, str] = os.environ) -> None:
         self._stream = stream
         plain = any(environment.get(key) for key in ("CI", "NO_COLOR")) or environment.get("TERM") == "dumb"
-        self.rich = stream.isatty() and not plain
+        self.rich = self.stream.isatty() and not plain
+
+    @property
+    def stream(self) -> TextIO:
+        """Asked for each time: while something spins, lines written to standard output go above it."""
+        return self._stream or sys.stdout
 
     def say(self, text: str = "") -> None:
         with contextlib.suppress(BrokenPipeError):
-            print(text, file=self._stream, flush=True)
+            print(text, file=self.stream, flush=True)
 
     def paint(self, text: str, colour: str) -> str:
         return f"\x1b[{COLOURS[colour]}m{text}\x1b[0m" if self.rich else text
@@ -56,14 +61,15 @@ class Terminal:
         """Says when the block is done and how long it took; while it runs, a terminal shows that it does."""
         step, began = Step(label), time.monotonic()
         try:
-            with self._spinner(label):
+            with self.waiting(label):
                 yield step
         except BaseException:
             self.failed(step.label)
             raise
         self.done(step.label, time.monotonic() - began, step.detail)
 
-    def _spinner(self, label: str) -> contextlib.AbstractContextManager[object]:
+    def waiting(self, label: str) -> contextlib.AbstractContextManager[object]:
+        """Shows on a terminal that something goes on."""
         if not self.rich:
             return contextlib.nullcontext()
         from rich.console import Console  # noqa: PLC0415 - a seventh of a second that plain output need not pay

@@ -65,7 +65,8 @@ async def operate(options: argparse.Namespace, terminal: Terminal) -> None:
                 await children.start(each)
             if not options.no_seed:
                 await seeded(terminal, server, secrets.passwords)
-            await asyncio.gather(*(settled(terminal, children, each) for each in [*programs, balancer]))
+            with terminal.waiting("services"):
+                await asyncio.gather(*(settled(terminal, children, each) for each in [*programs, balancer]))
             banner(terminal, options.port, secrets.admin, time.monotonic() - began)
             await asyncio.Event().wait()
 

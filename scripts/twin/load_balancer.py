@@ -7,32 +7,24 @@ Written after the user guide of Elastic Load Balancing (X-Forwarded headers, X-A
 
 import argparse
 import asyncio
-import os
 import sys
-import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from email.utils import formatdate
 from http import HTTPStatus
 
 import aiohttp
 import uvicorn
 import yarl
-from multidict import CIMultiDict
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from cfn.environments import SERVICES
+from scripts.twin.forwarding import ClientGone, Refusal, body, checked_path, forwarded_headers, returned_headers
 from scripts.twin.health import HealthChecks, watch
 from scripts.twin.routing import Listener, Target, TargetGroup, listener
 from services.chassis import logs
 
 log = logs.logger("load_balancer")
 
-# RFC 9110 7.6.1; Expect is answered by our own server.
-HOP_BY_HOP = frozenset(
-    b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding "
-    b"upgrade expect".split()
-)
-REWRITTEN = HOP_BY_HOP | {b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-port", b"x-amzn-trace-id"}
 OWN_HEADERS = frozenset({"User-Agent", "Accept", "Accept-Encoding", "Content-Type"})  # which aiohttp would add
 
 PAGE = """\
@@ -44,25 +36,10 @@ PAGE = """\
 </html>
 """.replace("\n", "\r\n")
 
-REQUEST_LINE_LIMIT = 16 * 1024
-HEADER_LIMIT = 16 * 1024
-HEADERS_LIMIT = 64 * 1024
 ANSWER_HEADERS_LIMIT = 32 * 1024
 SMALL = 64 * 1024  # answers up to this size are passed on in one piece
 CONNECT_TIMEOUT = 10.0
 POOL_IDLE = 30.0  # shorter than the targets' keep-alive, so that it is never the target that hangs up
-
-
-class Refusal(Exception):
-    """The load balancer answers by itself."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
-
-
-class ClientGone(Exception):
-    """The client hung up while sending its body."""
 
 
 class LoadBalancer:
@@ -152,87 +129,9 @@ class LoadBalancer:
             scope["method"],
             yarl.URL(url, encoded=True),  # untouched: %2F stays %2F
             headers=forwarded_headers(scope, self._port),
-            data=await body(receive, self._idle_timeout),
+            data=await body(scope, receive, self._idle_timeout),
             allow_redirects=False,
         )
-
-
-def checked_path(scope: Scope) -> str:
-    """The path as it was sent. What the real one refuses before it looks at its rules is refused here."""
-    if scope["method"] == "TRACE":
-        raise Refusal(405)
-    raw: bytes = scope["raw_path"]
-    if not raw.startswith(b"/") or not raw.isascii() or not scope["query_string"].isascii():
-        raise Refusal(400)
-    if len(raw) + len(scope["query_string"]) > REQUEST_LINE_LIMIT:
-        raise Refusal(414)
-    return raw.decode("ascii")
-
-
-def forwarded_headers(scope: Scope, port: str) -> CIMultiDict[str]:
-    """What the client sent, less what concerns one hop only, and what the load balancer adds."""
-    headers: CIMultiDict[str] = CIMultiDict()
-    dropped, forwarded, trace, size = REWRITTEN, "", "", 0
-    for name, value in scope["headers"]:
-        size += len(name) + len(value)
-        if len(value) > HEADER_LIMIT or size > HEADERS_LIMIT:
-            raise Refusal(400)
-        if name == b"connection":
-            dropped = dropped | {token.strip().lower() for token in value.split(b",")}
-        elif name == b"x-forwarded-for":
-            forwarded += value.decode("latin-1") + ", "
-        elif name == b"x-amzn-trace-id":
-            trace = value.decode("latin-1")
-    for name, value in scope["headers"]:
-        if name not in dropped:
-            try:
-                headers.add(name.decode("ascii"), value.decode("utf-8"))
-            except UnicodeDecodeError:  # no HTTP client of Python can send such bytes on unchanged
-                raise Refusal(400) from None
-    client = scope["client"]
-    headers["X-Forwarded-For"] = forwarded + (client[0] if client else "unknown")
-    headers["X-Forwarded-Proto"] = scope["scheme"]
-    headers["X-Forwarded-Port"] = port
-    headers["X-Amzn-Trace-Id"] = traced(trace)
-    return headers
-
-
-def traced(given: str) -> str:
-    """A new root, or the given header with a Self field of our own in front."""
-    mark = f"1-{int(time.time()):08x}-{os.urandom(12).hex()}"
-    if not given:
-        return f"Root={mark}"
-    fields = [field for field in given.split(";") if not field.strip().startswith("Self=")]
-    return ";".join([f"Self={mark}", *fields])
-
-
-async def body(receive: Receive, patience: float) -> bytes | AsyncIterator[bytes] | None:
-    """The whole of a body that has arrived in one piece, a stream of one that has not."""
-    first = await received(receive, patience)
-    if not first.get("more_body"):
-        return first.get("body") or None
-
-    async def stream() -> AsyncIterator[bytes]:
-        message = first
-        while True:
-            if chunk := message.get("body"):
-                yield chunk
-            if not message.get("more_body"):
-                return
-            message = await received(receive, patience)
-
-    return stream()
-
-
-async def received(receive: Receive, patience: float) -> Message:
-    try:
-        async with asyncio.timeout(patience):
-            message = await receive()
-    except TimeoutError:
-        raise Refusal(408) from None
-    if message["type"] == "http.disconnect":
-        raise ClientGone
-    return message
 
 
 async def pass_on(scope: Scope, send: Send, answer: aiohttp.ClientResponse) -> None:
@@ -254,17 +153,6 @@ async def pass_on(scope: Scope, send: Send, answer: aiohttp.ClientResponse) -> N
         answer.close()
         return  # the server sees an unfinished answer and closes the connection, which is all a client can be told
     await send({"type": "http.response.body", "body": b""})
-
-
-def returned_headers(answer: aiohttp.ClientResponse) -> list[tuple[bytes, bytes]]:
-    dropped = HOP_BY_HOP
-    headers = [(name.lower(), value) for name, value in answer.raw_headers]
-    for name, value in headers:
-        if name == b"connection":
-            dropped = dropped | {token.strip().lower() for token in value.split(b",")}
-    if answer.status == 304:  # our server would wait for the body that the length announces
-        dropped = dropped | {b"content-length"}
-    return [(name, value) for name, value in headers if name not in dropped]
 
 
 async def refuse(scope: Scope, send: Send, status: int) -> None:
