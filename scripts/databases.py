@@ -1,17 +1,14 @@
 """Which service owns which schema, and how to bring all of them up to date."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from scripts.twin.postgres import with_login
 from services.chassis.database import Database
-from services.chassis.migrations import Owner, migrate
+from services.chassis.migrations import migrate
+from services.order import store as order
+from services.product import store as product
 
-SERVICES = Path(__file__).resolve().parent.parent / "services"
-OWNERS = {
-    "product": Owner(schema="catalog", role="product_svc", folder=SERVICES / "product" / "sql"),
-    "order": Owner(schema="ordering", role="order_svc", folder=SERVICES / "order" / "sql"),
-}
+OWNERS = {"product": product.OWNER, "order": order.OWNER}
 
 
 def service_url(admin_url: str, service: str, passwords: Mapping[str, str]) -> str:

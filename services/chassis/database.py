@@ -89,6 +89,14 @@ class Database:
         async with self.connection() as connection:
             await connection.fetch_value("SELECT 1")
 
+    async def answers(self) -> bool:
+        """Whether PostgreSQL answers, for a readiness check."""
+        try:
+            await self.ping()
+        except Unavailable:
+            return False
+        return True
+
     async def close(self) -> None:
         """Close every connection; a later use raises Unavailable."""
         self._closed = True

@@ -4,9 +4,21 @@ import re
 import unicodedata
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    Strict,
+    WithJsonSchema,
+)
+from pydantic_core import CoreSchema
 
 MAX_ID = 2**63 - 1
+STORABLE = r"^[^\x00-\x08\x0b-\x1f]*$"
+VISIBLE = r"^[^\x00-\x08\x0b-\x1f]*[^\s\x00-\x1f][^\x00-\x08\x0b-\x1f]*$"  # at least one mark that is not a blank
 _DIGITS = re.compile(r"-?[0-9]{1,40}", re.ASCII)
 
 
@@ -44,6 +56,9 @@ def _storable(value: str) -> str:
     return value
 
 
+Boolean = Annotated[bool, Strict()]
+"""`true` or `false` in a JSON body: neither 1 nor "yes"."""
+
 Integer = Annotated[int, BeforeValidator(_whole, json_schema_input_type=int)]
 """A whole number in a JSON body."""
 
@@ -53,8 +68,29 @@ QueryInt = Annotated[int, BeforeValidator(_digits, json_schema_input_type=int)]
 QueryFlag = Annotated[bool, BeforeValidator(_flag), WithJsonSchema({"type": "boolean"})]
 """`true` or `false` in a query."""
 
-Id = Annotated[QueryInt, Field(ge=1, le=MAX_ID)]
+
+def between(low: int, high: int, **more: Any) -> Any:
+    """Bounds of a number, shown in the OpenAPI document as such; behind our validators pydantic shows `ge` and `le`."""
+
+    def show(schema: dict[str, Any]) -> None:
+        for key in ("ge", "le", "maximum"):
+            schema.pop(key, None)
+        # The framework writes bounds as floating point numbers, and 2**63 - 1 is none of those.
+        schema.update({"minimum": low} | ({"format": "int64"} if high == MAX_ID else {"maximum": high}))
+
+    return Field(ge=low, le=high, json_schema_extra=show, **more)
+
+
+Id = Annotated[QueryInt, between(1, MAX_ID)]
 """An identity column in a path or query."""
 
-Text = Annotated[str, AfterValidator(_storable)]
+
+class _Shown:
+    """Says in the OpenAPI document what a text may hold, unless its field says something narrower."""
+
+    def __get_pydantic_json_schema__(self, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"pattern": STORABLE, **handler(core_schema)}
+
+
+Text = Annotated[str, AfterValidator(_storable), _Shown()]
 """A text that PostgreSQL can hold; bound its length where it is used."""

@@ -5,14 +5,19 @@ different orders from one body), the names NaN and Infinity, and numbers of any 
 """
 
 import json
+import re
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Request, Response
+from fastapi import Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from starlette.routing import Match
+from starlette.types import Scope
 
 from services.chassis.errors import Invalid, InvalidRequest, UnsupportedMediaType
+
+_KEY = re.compile("[!-~]{1,255}")
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -30,8 +35,42 @@ def read_json(body: bytes) -> Any:
         raise MalformedJSON from None
 
 
+class MissingKey(InvalidRequest):
+    code = "idempotency-key"
+    title = "Exactly one Idempotency-Key of 1 to 255 visible ASCII characters is required"
+
+
+async def _idempotency_key(request: Request) -> str:
+    keys = request.headers.getlist("idempotency-key")
+    if len(keys) != 1 or not _KEY.fullmatch(keys[0]):
+        raise MissingKey
+    return keys[0]
+
+
+IdempotencyKey = Annotated[str, Depends(_idempotency_key)]
+
+
+def described_header(name: str, pattern: str, description: str) -> dict[str, Any]:
+    """`openapi_extra=` for a required header that is read by hand, because its absence has a status of its own."""
+    schema = {"type": "string", "pattern": pattern}
+    return {
+        "parameters": [{"name": name, "in": "header", "required": True, "schema": schema, "description": description}]
+    }
+
+
+IDEMPOTENCY_KEY = described_header(
+    "Idempotency-Key", "^[!-~]{1,255}$", "Repeating a request under its key gives the same answer and does nothing new"
+)
+
+
 class Route(APIRoute):
     """A route whose body, when it declares one, is JSON, and whose query names each key once."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """What is the name of a path is no parameter: PUT on `/products/export` is 405, not a product called so."""
+        if self.param_convertors and scope["path"] in scope["app"].state.named_paths:
+            return Match.NONE, {}
+        return super().matches(scope)
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()

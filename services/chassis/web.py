@@ -2,12 +2,13 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
@@ -21,6 +22,8 @@ from services.chassis.settings import Settings
 Step = Callable[[], Awaitable[Any]]
 Ready = Callable[[], Awaitable[Mapping[str, bool]]]
 
+
+_OWN = ("healthz", "readyz", "docs", "openapi.json")  # below the prefix
 
 log = logger("background")
 
@@ -64,9 +67,9 @@ def create_app(  # noqa: PLR0913 - the one place where everything meets, all by 
     app.state.admin_keys = AdminKeys(settings.admin_keys)
     app.state.verifier = Verifier(settings.service_keys)
     app.state.draining = False
+    app.state.named_paths = _named_paths(routers) | {f"{prefix}/{name}" for name in _OWN}
     for name, value in (state or {}).items():
         setattr(app.state, name, value)
-    # Health comes first: `/products/healthz` is not the product "healthz".
     for base in ("", prefix):
         app.include_router(_health(settings, ready), prefix=base)
     for router in routers:
@@ -77,7 +80,7 @@ def create_app(  # noqa: PLR0913 - the one place where everything meets, all by 
     return app
 
 
-def repeated(step: Step, *, every: float) -> Step:
+def repeated(name: str, step: Step, *, every: float) -> Step:
     """A background task that runs `step` every so many seconds for ever; a failure is logged and not the last word."""
 
     async def loop() -> None:
@@ -86,9 +89,9 @@ def repeated(step: Step, *, every: float) -> Step:
             try:
                 await step()
             except DomainError as error:
-                log.warning("background step failed", step=step.__qualname__, error=str(error))
+                log.warning("background step failed", step=name, error=str(error))
             except Exception:
-                log.error("background step failed", step=step.__qualname__, exc_info=True)
+                log.error("background step failed", step=name, exc_info=True)
 
     return loop
 
@@ -134,6 +137,12 @@ def _lifespan(startup: Sequence[Step], background: Sequence[Step], close: Sequen
                 await asyncio.gather(*tasks, return_exceptions=True)
 
     return lifespan
+
+
+def _named_paths(routers: Iterable[APIRouter]) -> frozenset[str]:
+    """The paths without a parameter."""
+    routes = (route for router in routers for route in router.routes)
+    return frozenset(route.path for route in routes if isinstance(route, APIRoute) and not route.param_convertors)
 
 
 async def _answer_domain_error(_: Request, error: Exception) -> Response:

@@ -12,9 +12,9 @@ _HEADERS: Mapping[str, Mapping[str, Any]] = {
         "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
     },
     "If-Match": {
-        "required": False,
+        "required": True,
         "description": "The ETag that was read, or the version in quotes",
-        "schema": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+        "schema": {"type": "string", "pattern": r'^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$'},
     },
     "If-None-Match": {
         "required": False,
@@ -31,19 +31,21 @@ def described(
     body_required: bool = True,
     csv: bool = False,
     headers: Sequence[str] = (),
+    open_to_all: bool = False,
 ) -> dict[str, Any]:
-    """`openapi_extra=` of a route that passes these on."""
+    """`openapi_extra=` of a route that passes these on; `open_to_all` when a credential may be given and need not."""
     parameters = [{"name": name, "in": "header", **_HEADERS[name]} for name in headers]
     if query:
         parameters += _query(inlined(query))
     extra: dict[str, Any] = {"parameters": parameters} if parameters else {}
+    if open_to_all:
+        extra["security"] = [{}]
     if csv:
         extra["requestBody"] = {"required": True, "content": {"text/csv": {"schema": {"type": "string"}}}}
     if body:
-        extra["requestBody"] = {
-            "required": body_required,
-            "content": {"application/json": {"schema": inlined(body)}},
-        }
+        schema = inlined(body) if body_required else {"anyOf": [inlined(body), {"type": "null"}]}
+        required = {"required": True} if body_required else {}
+        extra["requestBody"] = {**required, "content": {"application/json": {"schema": schema}}}
     return extra
 
 

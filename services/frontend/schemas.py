@@ -1,24 +1,30 @@
 """The contract of the gateway, as its OpenAPI document shows it.
 
-What is passed on is described here and judged by the backend alone, so a description can be wrong but never in force:
-a test compares each of them with the backend's own.
+What is passed on is described here and judged by the backend alone. A description is never in force, so it could be
+wrong for long: a test compares each of them with the backend's own.
 """
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.chassis.fields import MAX_ID, Integer, Model, QueryFlag, QueryInt, Text
+from services.chassis.fields import MAX_ID, VISIBLE, Integer, Model, QueryFlag, QueryInt, Text, between
 
-Slug = Annotated[Text, Field(max_length=60, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
-Sku = Annotated[Text, Field(max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")]
-Name = Annotated[Text, Field(max_length=200, pattern=r"\S")]
+
+def shaped(most: int, pattern: str) -> Any:
+    """Length and form of a text, in force and shown: behind our validator pydantic would leave the pattern out."""
+    return Field(max_length=most, pattern=pattern, json_schema_extra={"minLength": 1, "pattern": pattern})
+
+
+Slug = Annotated[Text, shaped(60, r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+Sku = Annotated[Text, shaped(64, r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")]
+Name = Annotated[Text, shaped(200, VISIBLE)]
 Description = Annotated[Text, Field(max_length=4000)]
-Price = Annotated[Integer, Field(ge=0, le=100_000_000)]
-Image = Annotated[Text, Field(max_length=500, pattern=r"^(/[!-~]*|https://[!-~]+)$")]
-QueryPrice = Annotated[QueryInt, Field(ge=0, le=100_000_000)]
+Price = Annotated[Integer, between(0, 100_000_000)]
+Image = Annotated[Text, shaped(500, r"^(/[!-~]*|https://[!-~]+)$")]
+QueryPrice = Annotated[QueryInt, between(0, 100_000_000)]
 Status = Literal["pending", "rejected", "confirmed", "shipped", "cancelling", "cancelled", "refunding", "refunded"]
 
 
@@ -176,7 +182,7 @@ class ProductQuery(Model):
         Literal["relevance", "name", "price", "-price", "newest"] | None,
         Field(description="Default: relevance with q, newest without"),
     ] = None
-    limit: Annotated[QueryInt, Field(ge=1, le=100)] = 20
+    limit: Annotated[QueryInt, between(1, 100)] = 20
     cursor: Annotated[Text, Field(max_length=2000, description="`next` of the page before, same query")] | None = None
 
 
@@ -187,12 +193,12 @@ class ImportQuery(Model):
 class OrderQuery(Model):
     status: Status | None = None
     customer_id: Annotated[UUID | None, Field(description="For the back office")] = None
-    cursor: Annotated[str, Field(max_length=64)] | None = None
-    limit: Annotated[QueryInt, Field(ge=1, le=100)] = 20
+    cursor: Annotated[str, Field(pattern=r"^[0-9]{16}-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")] | None = None
+    limit: Annotated[QueryInt, between(1, 100)] = 20
 
 
 class NameCategory(Model):
-    name: Annotated[Text, Field(max_length=80, pattern=r"\S")]
+    name: Annotated[Text, shaped(80, VISIBLE)]
 
 
 class ReplaceProduct(Model):
@@ -206,7 +212,7 @@ class ReplaceProduct(Model):
 
 
 class CreateProduct(ReplaceProduct):
-    stock: Annotated[Integer, Field(ge=0, le=1_000_000_000, description="Opening stock")] = 0
+    stock: Annotated[Integer, between(0, 1_000_000_000, description="Opening stock")] = 0
 
 
 class ChangeProduct(Model):
@@ -223,20 +229,26 @@ class ChangeProduct(Model):
     image: Image | None = None
 
 
+def _without_zero(schema: dict[str, Any]) -> None:
+    schema["properties"]["delta"]["not"] = {"const": 0}
+
+
 class ChangeStock(Model):
-    delta: Annotated[Integer, Field(ge=-1_000_000_000, le=1_000_000_000, json_schema_extra={"not": {"const": 0}})]
-    reason: Annotated[Text, Field(max_length=200, pattern=r"\S")]
+    model_config = ConfigDict(json_schema_extra=_without_zero)
+
+    delta: Annotated[Integer, between(-1_000_000_000, 1_000_000_000, description="Not zero")]
+    reason: Annotated[Text, shaped(200, VISIBLE)]
 
 
 class LineIn(Model):
-    product_id: Annotated[Integer, Field(ge=1, le=MAX_ID)]
-    qty: Annotated[Integer, Field(ge=1, le=1000)]
+    product_id: Annotated[Integer, between(1, MAX_ID)]
+    qty: Annotated[Integer, between(1, 1000)]
 
 
 class OrderIn(Model):
     lines: Annotated[list[LineIn], Field(min_length=1, max_length=50, description="Each product once")]
     expected_total_cents: Annotated[
-        Annotated[Integer, Field(ge=0, le=MAX_ID)] | None,
+        Annotated[Integer, between(0, 10**15)] | None,
         Field(description="When given, the order is refused unless this is its total."),
     ] = None
 

@@ -3,23 +3,20 @@
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 
 from fastapi import FastAPI
 
 from services.chassis.auth import Signer
 from services.chassis.database import Database
-from services.chassis.errors import Unavailable
 from services.chassis.limits import InFlight, TokenBuckets
-from services.chassis.migrations import Owner, check
+from services.chassis.migrations import check
 from services.chassis.settings import Settings
 from services.chassis.upstream import Upstream
 from services.chassis.web import create_app, repeated
 from services.order import routes
 from services.order.catalog import Catalog, HttpCatalog
 from services.order.service import reconcile_once
-
-OWNER = Owner(schema="ordering", role="order_svc", folder=Path(__file__).parent / "sql")
+from services.order.store import OWNER
 
 ORDERS_PER_MINUTE = 20  # of one customer
 IN_FLIGHT_PER_CONNECTION = 4  # above that a request would only wait for the database
@@ -54,7 +51,7 @@ def create(
         await reconcile_once(shop.database, shop.catalog)
 
     async def ready() -> Mapping[str, bool]:
-        return {"database": await _answers(shop.database), "product": not shop.catalog.open}
+        return {"database": await shop.database.answers(), "product": not shop.catalog.open}
 
     return create_app(
         settings,
@@ -64,14 +61,6 @@ def create(
         ready=ready,
         state={"shop": shop},
         startup=[partial(check, database, OWNER)],
-        background=[repeated(reconcile, every=PAUSE)],
+        background=[repeated("reconciler", reconcile, every=PAUSE)],
         close=close,
     )
-
-
-async def _answers(database: Database) -> bool:
-    try:
-        await database.ping()
-    except Unavailable:
-        return False
-    return True

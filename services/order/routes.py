@@ -1,6 +1,5 @@
 """The order service over HTTP."""
 
-import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -10,10 +9,10 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from services.chassis.callers import AnyCaller, Customer, admin
 from services.chassis.database import Database
-from services.chassis.errors import Forbidden, InvalidRequest, Unauthenticated
+from services.chassis.errors import Forbidden, Unauthenticated
 from services.chassis.limits import InFlight, TokenBuckets
 from services.chassis.problems import problem, problems
-from services.chassis.requests import Route
+from services.chassis.requests import IDEMPOTENCY_KEY, IdempotencyKey, Route
 from services.chassis.web import JSONBytes
 from services.order import service
 from services.order.catalog import Catalog
@@ -23,14 +22,6 @@ from services.order.schemas import Events, ListQuery, OrderIn, OrderOut, OrderPa
 router = APIRouter(prefix="/orders", tags=["orders"], route_class=Route)
 
 SPARE = 8  # places that reads leave to orders when much is going on
-_KEY = re.compile("[!-~]{1,255}")
-_KEY_PARAMETER = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "required": True,
-    "description": "Repeating a request under its key never makes a second order; a lost answer is asked for again.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
-}
 _LOCATION = {"Location": {"schema": {"type": "string"}, "description": "The order"}}
 _WAITING: dict[int | str, dict[str, Any]] = {
     202: {
@@ -72,25 +63,12 @@ def reach(role: str) -> Callable[[AnyCaller], Awaitable[Reach]]:
     return reached
 
 
-class MissingKey(InvalidRequest):
-    code = "idempotency-key"
-    title = "Exactly one Idempotency-Key of 1 to 255 visible ASCII characters is required"
-
-
-async def idempotency_key(request: Request) -> str:
-    keys = request.headers.getlist("idempotency-key")
-    if len(keys) != 1 or not _KEY.fullmatch(keys[0]):
-        raise MissingKey
-    return keys[0]
-
-
 async def shop(request: Request) -> Shop:
     mounted: Shop = request.app.state.shop
     return mounted
 
 
 TheShop = Annotated[Shop, Depends(shop)]
-Key = Annotated[str, Depends(idempotency_key)]
 Reader = Annotated[Reach, Depends(reach("ops:read"))]
 Canceller = Annotated[Reach, Depends(reach("orders:write"))]
 Staff = Annotated[str, Depends(admin("orders:write"))]
@@ -101,9 +79,9 @@ Staff = Annotated[str, Depends(admin("orders:write"))]
     status_code=201,
     response_model=OrderOut,
     responses={201: {"headers": _LOCATION}, **_WAITING, **problems(401, 403, 409, 415, 429)},
-    openapi_extra={"parameters": [_KEY_PARAMETER]},
+    openapi_extra=IDEMPOTENCY_KEY,
 )
-async def place_order(customer: Customer, key: Key, shop: TheShop, body: OrderIn) -> Response:
+async def place_order(customer: Customer, key: IdempotencyKey, shop: TheShop, body: OrderIn) -> Response:
     """Order at the present price. 201 is a confirmed order, 202 one whose outcome is not known yet."""
     with shop.in_flight.slot():
         shop.order_rate.take(customer)

@@ -6,15 +6,16 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field
 
-from services.chassis.fields import MAX_ID, Integer, Model, QueryInt, Text
-from services.order.model import Line, Status, canonical
+from services.chassis.fields import MAX_ID, Integer, Model, QueryInt, Text, between
+from services.order.model import CURSOR, Line, Status, canonical
 
-Cents = Annotated[Integer, Field(ge=0, le=MAX_ID)]
+# Above any total there can be, and exact in the floating point numbers of other languages.
+Cents = Annotated[Integer, between(0, 10**15)]
 
 
 class LineIn(Model):
-    product_id: Annotated[Integer, Field(ge=1, le=MAX_ID)]
-    qty: Annotated[Integer, Field(ge=1, le=1000)]
+    product_id: Annotated[Integer, between(1, MAX_ID)]
+    qty: Annotated[Integer, between(1, 1000)]
 
 
 def _distinct(lines: list[LineIn]) -> list[LineIn]:
@@ -34,7 +35,7 @@ class OrderIn(Model):
 
 
 class ShipmentIn(Model):
-    tracking: Annotated[Text, Field(min_length=1, max_length=200)] | None = None
+    tracking: Annotated[Text, Field(min_length=1, max_length=200, pattern="^[^\\x00-\\x1f]+$")] | None = None
 
 
 class ListQuery(Model):
@@ -42,8 +43,8 @@ class ListQuery(Model):
 
     status: Status | None = None
     customer_id: UUID | None = None
-    cursor: Annotated[str, Field(max_length=64)] | None = None
-    limit: Annotated[QueryInt, Field(ge=1, le=100)] = 20
+    cursor: Annotated[str, Field(pattern=f"^{CURSOR}$")] | None = None
+    limit: Annotated[QueryInt, between(1, 100)] = 20
 
 
 class LineOut(Model):

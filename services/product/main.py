@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 
 from fastapi import FastAPI
 
 from services.chassis.database import Database
 from services.chassis.errors import Unavailable
-from services.chassis.migrations import Owner, check
+from services.chassis.logs import logger
+from services.chassis.migrations import check
 from services.chassis.settings import Settings
 from services.chassis.web import create_app, repeated
 from services.product import demo
@@ -16,15 +16,15 @@ from services.product.model.reservations import SWEEP_SECONDS
 from services.product.routes import ROUTERS
 from services.product.routes.transfer import IMPORT_BYTES
 from services.product.service import reservations
+from services.product.store import OWNER
 
-OWNER = Owner(schema="catalog", role="product_svc", folder=Path(__file__).parent / "sql")
+log = logger("product")
 
 
 def create(settings: Settings | None = None, *, database: Database | None = None) -> FastAPI:
     """The app. Whoever hands in a database closes it."""
     settings = settings or Settings.from_env("product", needs=("DATABASE_URL",))
     used = database or Database(settings.database_url or "", size=settings.database_pool)
-    seed = [partial(demo.seed, used)] if settings.seed_demo else []
     return create_app(
         settings,
         title="Tandem product service",
@@ -32,11 +32,21 @@ def create(settings: Settings | None = None, *, database: Database | None = None
         routers=ROUTERS,
         ready=partial(_ready, used),
         state={"database": used},
-        startup=[partial(check, used, OWNER), *seed],
-        background=[repeated(partial(_sweep, used), every=SWEEP_SECONDS)],
+        startup=[partial(_start, used, seed=settings.seed_demo)],
+        background=[repeated("sweeper", partial(_sweep, used), every=SWEEP_SECONDS)],
         close=[used.close] if database is None else [],
         large_bodies={"/products/import": IMPORT_BYTES},
     )
+
+
+async def _start(database: Database, *, seed: bool) -> None:
+    """Refuse a schema that this code does not know. A database that is away comes back: start without."""
+    try:
+        await check(database, OWNER)
+        if seed:
+            await demo.seed(database)
+    except Unavailable:
+        log.warning("started while the database is away")
 
 
 async def _sweep(database: Database) -> None:
@@ -44,8 +54,4 @@ async def _sweep(database: Database) -> None:
 
 
 async def _ready(database: Database) -> Mapping[str, bool]:
-    try:
-        await database.ping()
-    except Unavailable:
-        return {"database": False}
-    return {"database": True}
+    return {"database": await database.answers()}

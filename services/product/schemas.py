@@ -6,20 +6,33 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field, model_validator
 
-from services.chassis.fields import MAX_ID, Integer, Model, QueryFlag, QueryInt, Text
+from services.chassis.fields import MAX_ID, Boolean, Integer, Model, QueryFlag, QueryInt, Text, between
 from services.product.model import catalogue, reservations
 from services.product.model.catalogue import Draft
 from services.product.model.listing import MAX_LIMIT, Query, Sort
 from services.product.model.reservations import Line, State
 
-Slug = Annotated[Text, Field(max_length=catalogue.CATEGORY_LENGTH, pattern=catalogue.SLUG_PATTERN)]
-Sku = Annotated[Text, Field(max_length=catalogue.SKU_LENGTH, pattern=catalogue.SKU_PATTERN)]
-Name = Annotated[Text, Field(max_length=catalogue.NAME_LENGTH, pattern=r"\S")]
-Description = Annotated[Text, Field(max_length=catalogue.DESCRIPTION_LENGTH)]
-Cents = Annotated[Integer, Field(ge=0, le=catalogue.MAX_PRICE_CENTS)]
-Image = Annotated[Text, Field(max_length=catalogue.IMAGE_LENGTH, pattern=catalogue.IMAGE_PATTERN)]
-QueryCents = Annotated[QueryInt, Field(ge=0, le=catalogue.MAX_PRICE_CENTS)]
-ProductId = Annotated[Integer, Field(ge=1, le=MAX_ID)]
+VISIBLE_WITHIN = r"\S"
+# The same as the document says it, which has to say too that control characters are refused.
+_CLEAN = r"[^\x00-\x08\x0b-\x1f]*"
+CLEAN = f"^{_CLEAN}$"
+VISIBLE = rf"^{_CLEAN}[^\s\x00-\x1f]{_CLEAN}$"
+
+
+def shaped(most: int, pattern: str) -> Any:
+    """Length and form of a text. Behind our own validator pydantic would leave the pattern out of the document."""
+    shown = VISIBLE if pattern == VISIBLE_WITHIN else pattern
+    return Field(max_length=most, pattern=pattern, json_schema_extra={"minLength": 1, "pattern": shown})
+
+
+Slug = Annotated[Text, shaped(catalogue.CATEGORY_LENGTH, catalogue.SLUG_PATTERN)]
+Sku = Annotated[Text, shaped(catalogue.SKU_LENGTH, catalogue.SKU_PATTERN)]
+Name = Annotated[Text, shaped(catalogue.NAME_LENGTH, VISIBLE_WITHIN)]
+Description = Annotated[Text, Field(max_length=catalogue.DESCRIPTION_LENGTH, json_schema_extra={"pattern": CLEAN})]
+Cents = Annotated[Integer, between(0, catalogue.MAX_PRICE_CENTS)]
+Image = Annotated[Text, shaped(catalogue.IMAGE_LENGTH, catalogue.IMAGE_PATTERN)]
+QueryCents = Annotated[QueryInt, between(0, catalogue.MAX_PRICE_CENTS)]
+ProductId = Annotated[Integer, between(1, MAX_ID)]
 
 
 class PageQuery(Model):
@@ -30,7 +43,7 @@ class PageQuery(Model):
     in_stock: QueryFlag = False
     archived: Annotated[QueryFlag, Field(description="Archived products instead; needs catalog:write")] = False
     sort: Annotated[Sort | None, Field(description="Default: relevance with q, newest without")] = None
-    limit: Annotated[QueryInt, Field(ge=1, le=MAX_LIMIT)] = 20
+    limit: Annotated[QueryInt, between(1, MAX_LIMIT)] = 20
     cursor: Annotated[Text, Field(max_length=2000, description="`next` of the page before, same query")] | None = None
 
     def query(self) -> Query:
@@ -76,7 +89,7 @@ class Categories(Model):
 
 
 class NameCategory(Model):
-    name: Annotated[Text, Field(max_length=catalogue.CATEGORY_NAME_LENGTH, pattern=r"\S")]
+    name: Annotated[Text, shaped(catalogue.CATEGORY_NAME_LENGTH, VISIBLE_WITHIN)]
 
 
 class ReplaceProduct(Model):
@@ -85,7 +98,7 @@ class ReplaceProduct(Model):
     description: Description = ""
     category: Slug
     price_cents: Cents
-    active: bool = True
+    active: Boolean = True
     image: Image | None = None
 
     def draft(self) -> Draft:
@@ -101,7 +114,7 @@ class ReplaceProduct(Model):
 
 
 class CreateProduct(ReplaceProduct):
-    stock: Annotated[Integer, Field(ge=0, le=catalogue.MAX_STOCK, description="Opening stock")] = 0
+    stock: Annotated[Integer, between(0, catalogue.MAX_STOCK, description="Opening stock")] = 0
 
 
 class ChangeProduct(Model):
@@ -114,7 +127,7 @@ class ChangeProduct(Model):
     description: Description = ""
     category: Slug = ""
     price_cents: Cents = 0
-    active: bool = True
+    active: Boolean = True
     image: Image | None = None
 
     @model_validator(mode="after")
@@ -127,12 +140,15 @@ class ChangeProduct(Model):
         return self.model_dump(exclude_unset=True)
 
 
+def _without_zero(schema: dict[str, Any]) -> None:
+    schema["properties"]["delta"]["not"] = {"const": 0}
+
+
 class ChangeStock(Model):
-    delta: Annotated[
-        Integer,
-        Field(ge=-catalogue.MAX_STOCK, le=catalogue.MAX_STOCK, json_schema_extra={"not": {"const": 0}}),
-    ]
-    reason: Annotated[Text, Field(max_length=200, pattern=r"\S")]
+    model_config = ConfigDict(json_schema_extra=_without_zero)
+
+    delta: Annotated[Integer, between(-catalogue.MAX_STOCK, catalogue.MAX_STOCK, description="Not zero")]
+    reason: Annotated[Text, shaped(200, VISIBLE_WITHIN)]
 
     @model_validator(mode="after")
     def _movement(self) -> Self:
@@ -158,7 +174,7 @@ class Imported(Model):
 
 class ReservationLine(Model):
     product_id: ProductId
-    qty: Annotated[Integer, Field(ge=1, le=reservations.MAX_QUANTITY)]
+    qty: Annotated[Integer, between(1, reservations.MAX_QUANTITY)]
 
 
 class Reserve(Model):

@@ -19,7 +19,7 @@ DOORS = ("web", "requests", "problems", "guard", "callers", "fields", "server")
 # role → what it may import: names of its own service, chassis modules, third-party packages.
 ROLES: dict[str, tuple[set[str], set[str], set[str]]] = {
     "model": ({"model"}, {"errors"}, set()),
-    "store": ({"store", "model"}, {"connection", "errors"}, set()),
+    "store": ({"model"}, {"connection", "errors", "migrations"}, set()),
     "catalog": ({"model"}, {*BELOW}, set()),
     "calls": (set(), {*BELOW}, set()),
     "shelf": (set(), set(), set()),
@@ -37,8 +37,9 @@ ONE_IMPORTER = {
     "yarl": {"upstream"},
     "uvicorn": {"server"},
     "pydantic": {"fields"},
+    "pydantic_core": {"fields"},
     "fastapi": {"web", "requests", "callers"},
-    "starlette": {"web", "problems", "guard", "server"},
+    "starlette": {"web", "requests", "problems", "guard", "server"},
 }
 BUSINESS_NOUNS = re.compile(
     r"\b(product|order|stock|reservation|catalogue?|cart|price|shop_?keeper)s?\b", re.IGNORECASE

@@ -7,9 +7,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 
 import pytest
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
-Serve = Callable[[FastAPI], AbstractAsyncContextManager[str]]
+from services.chassis.server import config
+
+Serve = Callable[[ASGIApp], AbstractAsyncContextManager[str]]
 
 
 class _Server(uvicorn.Server):
@@ -21,12 +23,12 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def _served(app: FastAPI) -> AsyncIterator[str]:
+async def served(app: ASGIApp) -> AsyncIterator[str]:
+    """The app on uvicorn with the settings of a deployment; gives its base URL."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         # asyncio sets this on sockets that it makes itself; without it every answer waits 40 ms for an ACK.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        config = uvicorn.Config(app, http="httptools", proxy_headers=False, server_header=False, log_config=None)
-        server = _Server(config)
+        server = _Server(config(app, host="127.0.0.1", port=0))
         running = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             while not server.started:
@@ -46,4 +48,4 @@ def serve() -> Serve:
 
     It runs on the test's own event loop, so the app may share a Database with the test.
     """
-    return _served
+    return served

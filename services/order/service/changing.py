@@ -3,6 +3,7 @@
 import asyncio
 from uuid import UUID
 
+from services.chassis import logs
 from services.chassis.database import Database, retried
 from services.chassis.upstream import deadline
 from services.order import store
@@ -10,6 +11,8 @@ from services.order.catalog import Catalog, NoDecision
 from services.order.model import NotCancellable, NotRefundable, NotShippable, Order, Status, existing
 from services.order.service import protocol
 from services.order.service.placing import PATIENCE
+
+log = logs.logger("order")
 
 
 @retried
@@ -70,5 +73,6 @@ async def _finish(database: Database, catalog: Catalog, order: Order, actor: str
     try:
         with deadline(PATIENCE):
             return await protocol.give_back(database, catalog, order.id, order.status, actor=actor)
-    except NoDecision:
+    except NoDecision as error:
+        log.warning("stock not returned yet", order_id=str(order.id), reason=str(error.__cause__ or error))
         return order

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from uuid import UUID
 
+from services.chassis import logs
 from services.chassis.database import Database, retried
 from services.chassis.errors import Unavailable
 from services.chassis.upstream import deadline
@@ -11,6 +12,8 @@ from services.order import store
 from services.order.catalog import Catalog, NoDecision
 from services.order.model import InProgress, Intent, KeyReuse, Order, Status, TooManyPending, Unfinished, existing
 from services.order.service import protocol
+
+log = logs.logger("order")
 
 PATIENCE = 8.0  # seconds within which a placed order is decided or answered with 202
 SLOT_RACES = store.PENDING_SLOTS + 1  # each lost race means that another order of the customer got in
@@ -40,7 +43,8 @@ async def place_order(database: Database, catalog: Catalog, intent: Intent) -> P
         )
         try:
             return Placed(await protocol.drive(database, catalog, order, actor="placement"))
-        except NoDecision:
+        except NoDecision as error:
+            log.warning("no decision in time", order_id=str(order_id), reason=str(error.__cause__ or error))
             return Placed(await _leave(database, order_id))
 
 

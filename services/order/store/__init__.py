@@ -1,5 +1,8 @@
 """Every statement on orders, one function each, the connection first."""
 
+from pathlib import Path
+
+from services.chassis.migrations import Owner
 from services.order.store.changes import (
     PENDING_SLOTS,
     confirm_order,
@@ -14,6 +17,7 @@ from services.order.store.documents import select_decided, select_decided_by_key
 from services.order.store.listing import select_orders
 
 __all__ = [
+    "OWNER",
     "PENDING_SLOTS",
     "confirm_order",
     "insert_order",
@@ -28,3 +32,5 @@ __all__ = [
     "take_unfinished",
     "yield_lease",
 ]
+
+OWNER = Owner(schema="ordering", role="order_svc", folder=Path(__file__).parent.parent / "sql")

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from services.chassis.errors import Conflict, Invalid
+from services.chassis.errors import Conflict, InvalidRequest
 
 NAME_LENGTH = 200
 SKU_LENGTH = 64
@@ -20,6 +20,7 @@ SLUG_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 IMAGE_PATTERN = r"^(/[!-~]*|https://[!-~]+)$"
 
 _TAG = re.compile(r'(W/)?"([^"]*)"|(\*)')
+IF_MATCH_PATTERN = r'^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$'
 _VERSION = re.compile(r"([0-9]{1,18})(?:\.[0-9]{1,18})?", re.ASCII)
 
 
@@ -28,7 +29,7 @@ class SkuTaken(Conflict):
     title = "Another product has this article number"
 
 
-class UnknownCategory(Invalid):
+class UnknownCategory(Conflict):
     code = "unknown-category"
     title = "There is no such category"
 
@@ -63,7 +64,10 @@ def if_match_versions(header: str) -> list[int] | None:
 
     An ETag is version and stock. Only the version is compared, because an edit does not touch the stock: a product
     that sells well could never be edited otherwise. The version alone is accepted too.
+    Raises InvalidRequest for what is no list of entity tags.
     """
+    if not re.fullmatch(IF_MATCH_PATTERN, header):
+        raise InvalidRequest("If-Match is not a list of entity tags")
     versions = []
     for weak, tag, star in _TAG.findall(header):
         if star:

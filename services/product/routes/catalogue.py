@@ -21,17 +21,18 @@ WRITE = "catalog:write"
 router = APIRouter(prefix="/products", route_class=Route, tags=["catalogue"])
 
 
-def database(request: Request) -> Database:
+async def database(request: Request) -> Database:
     found: Database = request.app.state.database
     return found
 
 
 Products = Annotated[Database, Depends(database)]
 IfNoneMatch = Annotated[str | None, Header()]
+_OPEN: dict[str, Any] = {"security": [{}]}  # a credential is welcome and not needed
 _NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "What If-None-Match names is still right"}}
 
 
-@router.get("", response_model=schemas.Page, responses=problems(401, 403))
+@router.get("", response_model=schemas.Page, responses=problems(401, 403), openapi_extra=_OPEN)
 async def list_products(database: Products, caller: AnyCaller, page: Annotated[schemas.PageQuery, Query()]) -> Response:
     """A page of products, in a stable order. `next` is the cursor of the page after it, null at the end."""
     if page.archived and WRITE not in caller.roles:
@@ -46,7 +47,12 @@ async def list_categories(database: Products) -> Response:
     return JSONBytes(await service.list_categories(database), headers={"cache-control": "public, max-age=30"})
 
 
-@router.get("/{product_id}", response_model=schemas.Product, responses=problems(401, 404) | _NOT_MODIFIED)
+@router.get(
+    "/{product_id}",
+    response_model=schemas.Product,
+    responses=problems(401, 404) | _NOT_MODIFIED,
+    openapi_extra=_OPEN,
+)
 async def read_product(
     product_id: Id, database: Products, caller: AnyCaller, if_none_match: IfNoneMatch = None
 ) -> Response:

@@ -1,18 +1,17 @@
 """Editing the catalogue and the stock. Every route needs an admin key with `catalog:write`."""
 
-import re
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 
 from services.chassis.callers import admin
-from services.chassis.errors import InvalidRequest, PreconditionRequired
+from services.chassis.errors import PreconditionRequired
 from services.chassis.fields import Id
 from services.chassis.problems import problems
-from services.chassis.requests import Route
+from services.chassis.requests import IDEMPOTENCY_KEY, IdempotencyKey, Route, described_header
 from services.chassis.web import JSONBytes
 from services.product import schemas
-from services.product.model.catalogue import Shown, if_match_versions
+from services.product.model.catalogue import IF_MATCH_PATTERN, Shown, if_match_versions
 from services.product.model.stock import Change
 from services.product.routes.catalogue import WRITE, Products
 from services.product.service import catalogue as service
@@ -21,29 +20,18 @@ from services.product.service import stock
 router = APIRouter(prefix="/products", route_class=Route, tags=["editing"])
 
 Author = Annotated[str, Depends(admin(WRITE))]
-_KEY = re.compile(r"[!-~]{1,255}", re.ASCII)
 
 
-def versions(
-    if_match: Annotated[str | None, Header(description="The ETag that was read, or the version in quotes")] = None,
-) -> list[int] | None:
-    if if_match is None:
+async def versions(request: Request) -> list[int] | None:
+    header = request.headers.get("if-match")
+    if header is None:
         raise PreconditionRequired
-    return if_match_versions(if_match)
+    return if_match_versions(header)
 
 
-def idempotency_key(
-    request: Request,
-    _: Annotated[str, Header(alias="Idempotency-Key", min_length=1, max_length=255, pattern="^[!-~]+$")] = "",
-) -> str:
-    keys = request.headers.getlist("idempotency-key")
-    if len(keys) != 1 or not _KEY.fullmatch(keys[0]):
-        raise InvalidRequest("One Idempotency-Key of 1 to 255 printable ASCII characters is required")
-    return keys[0]
-
+IF_MATCH = described_header("If-Match", IF_MATCH_PATTERN, "The ETag that was read, its version, or *")
 
 Versions = Annotated[list[int] | None, Depends(versions)]
-IdempotencyKey = Annotated[str, Depends(idempotency_key)]
 
 
 def _answer(shown: Shown, status: int = 200, **headers: str) -> Response:
@@ -65,7 +53,12 @@ async def name_category(
     await service.name_category(database, slug, body.name)
 
 
-@router.put("/{product_id}", response_model=schemas.Product, responses=problems(401, 403, 404, 409, 412, 415, 428))
+@router.put(
+    "/{product_id}",
+    response_model=schemas.Product,
+    responses=problems(401, 403, 404, 409, 412, 415, 428),
+    openapi_extra=IF_MATCH,
+)
 async def replace_product(
     product_id: Id, database: Products, _: Author, versions: Versions, body: schemas.ReplaceProduct
 ) -> Response:
@@ -73,7 +66,12 @@ async def replace_product(
     return _answer(await service.replace_product(database, product_id, body.draft(), versions=versions))
 
 
-@router.patch("/{product_id}", response_model=schemas.Product, responses=problems(401, 403, 404, 409, 412, 415, 428))
+@router.patch(
+    "/{product_id}",
+    response_model=schemas.Product,
+    responses=problems(401, 403, 404, 409, 412, 415, 428),
+    openapi_extra=IF_MATCH,
+)
 async def change_product(
     product_id: Id, database: Products, _: Author, versions: Versions, body: schemas.ChangeProduct
 ) -> Response:
@@ -87,7 +85,12 @@ async def archive_product(product_id: Id, database: Products, _: Author) -> None
     await service.archive_product(database, product_id)
 
 
-@router.post("/{product_id}/stock", response_model=schemas.StockChanged, responses=problems(401, 403, 404, 409, 415))
+@router.post(
+    "/{product_id}/stock",
+    response_model=schemas.StockChanged,
+    responses=problems(401, 403, 404, 409, 415),
+    openapi_extra=IDEMPOTENCY_KEY,
+)
 async def change_stock(
     product_id: Id, database: Products, author: Author, key: IdempotencyKey, body: schemas.ChangeStock
 ) -> Response:

@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from services.chassis.connection import Connection
-from services.chassis.session import Parameter
+from services.chassis.connection import Connection, Parameter
 from services.product.model.catalogue import Change, Draft, Shown
 
 # `version.stock`: whatever shows in the JSON changes one of the two.

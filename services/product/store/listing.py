@@ -4,18 +4,17 @@ Its text is put together from the fixed fragments below, by which filters are pr
 parameters. Every order has an index that starts with its key, so a page costs the same wherever it begins.
 """
 
-from services.chassis.connection import Connection
-from services.chassis.session import Parameter
+from services.chassis.connection import Connection, Parameter
 from services.product.model.listing import MAX_LIMIT, Position, Query
 from services.product.store.catalogue import PRODUCT
 
-CANDIDATES = 1000  # matches that are ranked for one search
+CANDIDATES = 500  # matches of each kind that are ranked for one search
 LOOKALIKES = 200  # products that are compared letter by letter for one search
 RECENT = 10_000  # the newest products, which a search for a mark or a syllable looks through
 
 # sort -> (key, its type, direction); the id follows in the same direction, so one index serves both ways.
 _ORDERS = {
-    "relevance": ("c.relevance", "bigint", "DESC"),
+    "relevance": ("p.relevance", "bigint", "DESC"),
     "name": ('p.label COLLATE "C"', "text", "ASC"),
     "price": ("p.price_cents", "bigint", "ASC"),
     "-price": ("p.price_cents", "bigint", "DESC"),
@@ -39,29 +38,30 @@ async def select_page(
 ) -> tuple[bytes, Position | None]:
     """The JSON of up to `limit` products, and where the next page starts, if there is one.
 
-    A search ranks at most 1,000 of the products that match its words and 1,000 that contain it literally, so its work
-    is bounded; of a query that matches more, the first that the index delivers are ranked. When there are none at all
-    it takes its words for misspelt and looks at 200 products that are spelt alike. A search without three letters or
-    digits in a row looks for itself in the newest 10,000 products.
+    A search ranks at most 500 of the products that begin with it, 500 that match its words and 500 that contain it
+    literally, so its work is bounded; where more match, the first that the index delivers are ranked. When there are
+    none at all it takes its words for misspelt and looks at 200 products that are spelt alike. A search without three
+    letters or digits in a row looks for itself in the newest 10,000 products.
     """
     parameters = _Parameters()
     key, kind, direction = _ORDERS[query.sort]
-    search = _search(query, parameters) if query.q else ""
-    conditions = _conditions(query, parameters)
+    search, source, columns, joined = "", "product", "p.*", ""
+    if query.q:
+        # Candidates have passed the filters and carry every sort key: only what the page shows is read again.
+        search, source, columns, joined = _search(query, parameters), "candidate", "p.id", "JOIN product p USING (id)"
+    conditions = _conditions(query, parameters) if not query.q else ["true"]
     if after:
         comparison = "<" if direction == "DESC" else ">"
         conditions.append(
             f"({key}, p.id) {comparison} ({parameters.add(after.key, kind)}, {parameters.add(after.id, 'bigint')})"
         )
     size = parameters.add(limit, "int")
-    search = f"{search}," if search else ""
-    source = "candidate c JOIN product p USING (id)" if query.q else "product p"
     # The inner LIMIT is a constant so that one plan, made once, fits every page size; the outer one stops it early.
     sql = f"""
         WITH {search} page AS (
             SELECT *
-              FROM (SELECT p.*, {key} AS key
-                      FROM {source}
+              FROM (SELECT {columns}, {key} AS key
+                      FROM {source} p
                      WHERE {" AND ".join(conditions)}
                      ORDER BY {key} {direction}, p.id {direction}
                      LIMIT {MAX_LIMIT + 1}) AS bounded
@@ -72,7 +72,7 @@ async def select_page(
                min(key) FILTER (WHERE place = {size}),
                min(id) FILTER (WHERE place = {size})
           FROM (SELECT page.*, row_number() OVER (ORDER BY key {direction}, id {direction}) AS place
-                  FROM page) AS p
+                  FROM page) AS {"placed" if query.q else "p"} {joined}
         """  # noqa: S608 - fragments of this module only
     row = await connection.fetch_row(sql, *parameters.values)
     assert row is not None  # noqa: S101 - an aggregate always has a row
@@ -103,27 +103,35 @@ def _search(query: Query, parameters: _Parameters) -> str:
     terms = " || ".join(_tsquery(language, asked) for language in ("english", "simple"))
     filters = " AND ".join(_conditions(query, parameters))
     literal = f"p.label LIKE '%' || regexp_replace(folded({asked}), '([\\\\%_])', '\\\\\\1', 'g') || '%'"
+    begins = f'p.label COLLATE "C" >= folded({asked}) AND p.label COLLATE "C" < folded({asked}) || chr(1114111)'
     source = "product p" if query.words else f"(SELECT * FROM product ORDER BY id DESC LIMIT {RECENT}) p"  # noqa: S608
+    wanted = "p.id, p.sku, p.label, p.price_cents, p.words"
     alike = f"""
-            UNION
-            (SELECT p.id FROM lookalikes({asked}, {LOOKALIKES}) AS l (id) JOIN product p USING (id)
-              WHERE {filters} AND NOT EXISTS (SELECT FROM by_words) AND NOT EXISTS (SELECT FROM by_letters))"""  # noqa: S608 - fragments of this module only
+            UNION ALL
+            (SELECT {wanted} FROM lookalikes({asked}, {LOOKALIKES}) AS l (id) JOIN product p USING (id)
+              WHERE {filters} AND NOT EXISTS (SELECT FROM by_words) AND NOT EXISTS (SELECT FROM by_letters))"""  # noqa: S608
     return f"""
         by_words AS MATERIALIZED (
-            SELECT p.id FROM product p WHERE p.words @@ ({terms}) AND {filters}
+            SELECT {wanted} FROM product p WHERE p.words @@ ({terms}) AND {filters}
         ), by_letters AS MATERIALIZED (
-            SELECT p.id FROM {source} WHERE {literal} AND {filters}
+            SELECT {wanted} FROM {source} WHERE {literal} AND {filters}
         ), found AS MATERIALIZED (
-            (SELECT id FROM by_words LIMIT {CANDIDATES})
-            UNION
-            (SELECT id FROM by_letters LIMIT {CANDIDATES}){alike if query.words else ""}
+            (SELECT {wanted} FROM product p WHERE {begins} AND {filters}
+              ORDER BY p.label COLLATE "C" LIMIT {CANDIDATES})
+            UNION ALL
+            (SELECT * FROM by_words LIMIT {CANDIDATES})
+            UNION ALL
+            (SELECT * FROM by_letters LIMIT {CANDIDATES}){alike if query.words else ""}
         ), candidate AS MATERIALIZED (
-            SELECT p.id, (CASE WHEN lower(p.sku) = lower({asked}) THEN 4000000 ELSE 0 END
-                          + CASE WHEN starts_with(p.label, folded({asked})) THEN 2000000 ELSE 0 END
-                          + 1000000 * ts_rank(p.words, {terms})
-                          + 1000000 * word_similarity(folded({asked}), p.label))::bigint AS relevance
-              FROM found JOIN product p USING (id)
-        )"""  # noqa: S608 - fragments of this module only
+            SELECT DISTINCT ON (id)
+                   id, label, price_cents,
+                   (CASE WHEN lower(sku) = lower({asked}) THEN 4000000 ELSE 0 END
+                    + CASE WHEN starts_with(label, folded({asked})) THEN 2000000 ELSE 0 END
+                    + 1000000 * ts_rank(words, {terms})
+                    + 1000000 * word_similarity(folded({asked}), label))::bigint AS relevance
+              FROM found
+             ORDER BY id
+        ),"""  # noqa: S608 - fragments of this module only
 
 
 def _tsquery(language: str, asked: str) -> str:

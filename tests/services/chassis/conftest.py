@@ -1,9 +1,6 @@
 """A small app on the chassis: what the doors do is the same whatever stands behind them."""
 
-import asyncio
-import json
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import pytest
@@ -129,43 +126,6 @@ def admin_keys() -> AdminKeys:
 @pytest.fixture
 def signer() -> Signer:
     return Signer(SETTINGS.service_keys)
-
-
-@dataclass(frozen=True)
-class Reply:
-    status: int
-    headers: dict[str, str]
-    body: bytes
-    closed: bool
-
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-
-async def talk(base_url: str, raw: bytes, *, most: int = 9) -> list[Reply]:
-    """Send bytes as they are on one connection, and read answers until the server closes or falls silent."""
-    host, port = base_url.removeprefix("http://").split(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(raw)
-    replies: list[Reply] = []
-    try:
-        while len(replies) < most and (reply := await _read_reply(reader, 0.3 if replies else 10.0)):
-            replies.append(reply)
-    finally:
-        writer.close()
-    return replies
-
-
-async def _read_reply(reader: asyncio.StreamReader, patience: float) -> Reply | None:
-    try:
-        async with asyncio.timeout(patience):
-            head = await reader.readuntil(b"\r\n\r\n")
-    except (TimeoutError, asyncio.IncompleteReadError, ConnectionError):
-        return None
-    status_line, *lines = head.decode("latin-1").strip().split("\r\n")
-    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    body = await reader.readexactly(int(headers.get("content-length", 0)))
-    return Reply(int(status_line.split()[1]), headers, body, headers.get("connection") == "close")
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from fastapi import FastAPI
 
 from services.chassis import guard
 from services.chassis.auth import InternalRequest, Sessions, Signer
-from tests.services.chassis.conftest import ADMIN_TOKEN, READER_TOKEN, SETTINGS, Reply, talk
+from tests.services.chassis.conftest import ADMIN_TOKEN, READER_TOKEN, SETTINGS
+from tests.services.raw_http import Reply, talk
 
 HOST = "Host: shop\r\n"
 

@@ -24,12 +24,11 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def behind(serve: Serve) -> AsyncIterator[tuple[StandIn, str]]:
+async def behind() -> AsyncIterator[tuple[StandIn, str]]:
     stand_in = StandIn()
     stand_in.answer_healthily()
-    async with serve(stand_in.app()) as base_url:
+    async with stand_in.served() as base_url:
         yield stand_in, base_url
-        stand_in.released.set()
 
 
 @pytest.fixture

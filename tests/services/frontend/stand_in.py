@@ -2,11 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from aiohttp import web
 
 ORDER_ID = "0b6b6d3e-7d8b-4a55-9c1f-3f0d7f3a1c11"
 CATEGORIES = {"items": [{"slug": "audio", "name": "Audio", "products": 3}]}
@@ -73,28 +75,36 @@ class Seen:
         return dict(self.headers).get(name)
 
 
+@dataclass(slots=True)
+class Scripted:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+NOBODY = Scripted(503, {"Content-Type": "text/html"}, b"<html>503 Service Temporarily Unavailable</html>")
+
+
 @dataclass
 class StandIn:
     """`answers` maps "GET /products" to an answer; a path without one gets what a load balancer says: 503 in HTML."""
 
-    answers: dict[str, Response] = field(default_factory=dict)
+    answers: dict[str, Scripted] = field(default_factory=dict)
     hanging: set[str] = field(default_factory=set)
     seen: list[Seen] = field(default_factory=list)
-    released: asyncio.Event = field(default_factory=asyncio.Event)
+    _released: asyncio.Event = field(default_factory=asyncio.Event)
 
     def answer(self, what: str, document: Any, status: int = 200, **headers: str) -> bytes:
         """Answer JSON from now on. Gives the bytes that will be sent."""
         media_type = "application/problem+json" if status >= 400 else "application/json"
-        body = json.dumps(
-            document, indent=1
-        ).encode()  # not how anybody here would write it: passed on or rewritten shows
+        body = json.dumps(document, indent=1).encode()  # nobody here writes JSON like this, so rewriting it would show
         self.answer_bytes(what, body, media_type, status, **headers)
         return body
 
     def answer_bytes(self, what: str, body: bytes, media_type: str, status: int = 200, **headers: str) -> None:
         self.hanging.discard(what)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        self.answers[what] = Response(body, status, named, media_type)
+        self.answers[what] = Scripted(status, {"Content-Type": media_type, **named}, body)
 
     def answer_healthily(self) -> None:
         self.answer("GET /products/categories", CATEGORIES)
@@ -117,23 +127,26 @@ class StandIn:
     def targets(self, method: str = "GET") -> list[str]:
         return [seen.target for seen in self.seen if seen.method == method]
 
-    def app(self) -> FastAPI:
-        app = FastAPI(openapi_url=None)
+    @asynccontextmanager
+    async def served(self) -> AsyncIterator[str]:
+        app = web.Application(client_max_size=16 * 1024 * 1024)
+        app.router.add_route("*", "/{path:.*}", self._respond)
+        runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1)
+        await runner.setup()
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            await web.SockSite(runner, listener).start()
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+            self._released.set()
+            await runner.cleanup()
 
-        @app.api_route("/{path:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
-        async def answer(request: Request) -> Response:
-            raw = request.scope["raw_path"].decode()
-            query = request.scope["query_string"].decode()
-            headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw]
-            target = f"{raw}?{query}" if query else raw
-            self.seen.append(Seen(request.method, target, headers, await request.body()))
-            what = f"{request.method} {raw}"
-            if what in self.hanging:
-                await self.released.wait()
-            nobody = Response("<html>503 Service Temporarily Unavailable</html>", 503, media_type="text/html")
-            return self.answers.get(what, nobody)
-
-        return app
+    async def _respond(self, request: web.Request) -> web.Response:
+        headers = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in request.raw_headers]
+        self.seen.append(Seen(request.method, request.raw_path, headers, await request.read()))
+        what = f"{request.method} {request.raw_path.partition('?')[0]}"
+        if what in self.hanging:
+            await self._released.wait()
+        scripted = self.answers.get(what, NOBODY)
+        return web.Response(status=scripted.status, headers=scripted.headers, body=scripted.body)
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,7 @@ class FakeCatalog:
 
     async def reserve(self, order_id: UUID, lines: Sequence[Line]) -> Decision:
         self.calls.append("reserve")
+        assert list(lines) == sorted(lines), "stock is locked in ascending order"
         if order_id not in self.reservations:
             self.reservations[order_id] = self._reserved(tuple(lines))
         return self._decision(order_id)

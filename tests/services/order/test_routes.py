@@ -12,6 +12,7 @@ import pytest
 
 from services.chassis.auth import Session, Sessions, new_admin_key
 from services.chassis.database import Database
+from services.chassis.migrations import MigrationError
 from services.chassis.settings import Settings, SettingsError
 from services.order import main
 from services.order.catalog import NoDecision
@@ -245,7 +246,7 @@ BAD_BODIES: dict[str, tuple[bytes | object, int]] = {
     "an unknown member": ({"lines": [LINE], "is_admin": True}, 422),
     "a customer": ({"lines": [LINE], "customer_id": str(uuid4())}, 422),
     "a negative total": ({"lines": [LINE], "expected_total_cents": -1}, 422),
-    "a total beyond bigint": ({"lines": [LINE], "expected_total_cents": 2**63}, 422),
+    "a total beyond any": ({"lines": [LINE], "expected_total_cents": 10**15 + 1}, 422),
     "half a character": (b'{"lines":"\\ud800"}', 422),
     "too large": (b" " * 65_537, 413),
 }
@@ -416,7 +417,7 @@ async def test_a_shipment_needs_no_tracking(shop: Shop) -> None:
 
 async def test_a_tracking_that_cannot_be_stored_is_422(shop: Shop) -> None:
     order = await shop.order((1, 1))
-    for tracking in ("", "x" * 201, "a\0b", "\ud800", 5):
+    for tracking in ("", "x" * 201, "a\0b", "a\nb", "\ud800", 5):
         answer = await shop.ask("POST", f"{order.headers['Location']}/ship", token=WRITER, json={"tracking": tracking})
         assert answer.status == 422
     assert (await shop.ask("GET", order.headers["Location"])).body == order.body
@@ -494,7 +495,7 @@ async def test_on_a_schema_it_does_not_know_the_service_does_not_start(
 ) -> None:
     foreign = Database(database_urls["product"])
     app = main.create(SETTINGS, database=foreign, catalog=catalog)
-    with pytest.raises(Exception, match="permission denied|ordering"):
+    with pytest.raises(MigrationError, match="ordering has not been migrated"):
         async with app.router.lifespan_context(app):
             pytest.fail("it started")
     await foreign.close()

@@ -306,6 +306,17 @@ async def test_a_move_that_the_picture_does_not_have_is_refused_by_the_database(
     assert (await body(database, wish.id))["status"] == "confirmed"
 
 
+async def test_no_state_is_entered_twice(database: Database) -> None:
+    wish = intent()
+    await insert(database, wish)
+    with pytest.raises(ConstraintViolation) as violation:
+        async with database.connection() as connection:
+            await connection.execute(
+                "INSERT INTO ordering.order_event (order_id, status, actor) VALUES ($1, 'pending', 'test')", wish.id
+            )
+    assert violation.value.constraint == "entered_once"
+
+
 @pytest.mark.parametrize(
     "statement", ["UPDATE ordering.order_event SET status = 'pending'", "DELETE FROM ordering.order_event"]
 )

@@ -96,10 +96,16 @@ def test_relevance_without_words_means_newest() -> None:
 
 @pytest.mark.parametrize(
     ("header", "versions"),
-    [('"7.42"', [7]), ('"7"', [7]), ('"7.42", "8.1"', [7, 8]), ('W/"7.42"', []), ("*", None), ("7", []), ('"x"', [])],
+    [('"7.42"', [7]), ('"7"', [7]), ('"7.42", "8.1"', [7, 8]), ('W/"7.42"', []), ("*", None), ('"x"', []), ('""', [])],
 )
 def test_if_match_names_versions(header: str, versions: list[int] | None) -> None:
     assert if_match_versions(header) == versions
+
+
+@pytest.mark.parametrize("header", ["", "7", '"7', '"7" "8"', "*, *", '"7"\n'])
+def test_if_match_that_is_no_entity_tag_is_malformed(header: str) -> None:
+    with pytest.raises(InvalidRequest):
+        if_match_versions(header)
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,11 @@ from services.product.store.listing import select_page
 pytestmark = pytest.mark.slow
 
 MANY = 200_000
-STEP = 4_000  # rows in one statement
+STEP = 5_000  # rows in one statement
 FILL = """
     INSERT INTO catalog.product (sku, name, category, price_cents, description)
     SELECT 'SKU-' || n, (ARRAY['Lamp', 'Desk', 'Chair', 'Cup', 'Bag'])[1 + n % 5] || ' '
-           || (ARRAY['red', 'green', 'blue', 'oak', 'wool', 'steel', 'glass'])[1 + n % 7] || ' ' || md5(n::text),
+           || (ARRAY['red', 'green', 'blue', 'oak', 'wool', 'steel', 'glass'])[1 + n % 7] || ' ' || n,
            'kind-' || n % 20, (n * 7919) % 50000, 'Made with care'
       FROM generate_series($1::int, $2::int) n
     """
@@ -32,8 +32,13 @@ async def fill(url: str) -> None:
         connection = await stack.enter_async_context(admin.connection())
         await connection.script("SET search_path = catalog, public; SET statement_timeout = 0")
         await connection.script("INSERT INTO category SELECT 'kind-' || n, 'Kind' FROM generate_series(0, 19) n")
+        # Building these two once is ten times as fast as keeping them up to date.
+        slow = await connection.fetch("SELECT indexname, indexdef FROM pg_indexes WHERE indexdef LIKE '%USING gin%'")
+        await connection.script(";".join(f"DROP INDEX {name}" for name, _ in slow))
         for start in range(0, MANY, STEP):
             await connection.execute(FILL, start + 1, start + STEP)
+        for _, definition in slow:
+            await connection.script(definition)
         await connection.script("VACUUM ANALYZE product")
 
 
@@ -80,7 +85,7 @@ async def cost(
 
 
 DEEP = {
-    "name": Position("lamp oak 8", 100_000),
+    "name": Position("chair oak 8", 100_000),
     "price": Position(25_000, 100_000),
     "-price": Position(25_000, 100_000),
     "newest": Position(100_000, 100_000),
@@ -94,18 +99,16 @@ async def test_page_costs_the_same_wherever_it_begins(database: Database, sort: 
     first, _ = await cost(database, query, None)
     deep, following = await cost(database, query, DEEP[sort])
     assert following is not None
-    print(first, deep)
     assert max(first, deep) < 150  # a page of 20 and the look-ahead, of 200,000 products in thousands of blocks
 
 
 @pytest.mark.parametrize(
     ("asked", "most"),
-    [("lamp", 6000), ("lamp oak", 6000), ("sku 77777", 1500), ("lapm oak", 20_000), ("%", 15_000), ("a", 15_000)],
+    [("lamp", 3000), ("lamp oak", 3000), ("sku 77777", 1000), ("lapm oak", 9000), ("%", 1500), ("a", 3000)],
 )
 async def test_search_does_bounded_work(database: Database, asked: str, most: int) -> None:
     """The table alone has more than 10,000 blocks; ranking all 40,000 lamps would read it several times."""
     buffers, _ = await cost(database, Query(q=asked, sort="relevance"), None)
-    print(asked, buffers)
     assert buffers < most
 
 
@@ -114,5 +117,4 @@ async def test_deep_page_of_a_search_costs_what_the_first_does(database: Databas
     first, after = await cost(database, query, None)
     for _ in range(5):
         deep, after = await cost(database, query, after, 100)
-        print(first, deep)
         assert deep < first * 1.5 + 1000
