@@ -235,6 +235,9 @@ class Upstream:
                 auto_decompress=False,
                 skip_auto_headers=("User-Agent", "Content-Type", "Accept-Encoding"),
             )
+            # By itself it sends a PUT again after a disconnect, under the same signature, which the peer then refuses
+            # as a replay. There is no public switch; a test holds this one.
+            self._session._retry_connection = False
         return self._session
 
 

@@ -128,6 +128,27 @@ async def test_a_timeout_and_a_refusal_are_unavailable(unused_tcp_port: int) -> 
     await refused.close()
 
 
+async def test_a_disconnect_is_not_answered_by_sending_the_same_signature_again() -> None:
+    """aiohttp would repeat an idempotent method on a connection that it used before."""
+    calls = 0
+
+    async def handler(request: web.Request) -> web.Response:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            assert request.transport is not None
+            request.transport.close()
+        return web.Response()
+
+    async with serving(handler) as url:
+        upstream = Upstream(url)
+        assert (await upstream.request("PUT", "/")).status == 200
+        with pytest.raises(Unavailable):
+            await upstream.request("PUT", "/")
+        await upstream.close()
+    assert calls == 2
+
+
 async def test_after_the_deadline_nothing_is_asked() -> None:
     handler = Statuses()
     async with serving(handler.answer) as url:
