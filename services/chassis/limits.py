@@ -23,7 +23,7 @@ class TokenBuckets:
         self, *, rate: float, burst: int, clock: Callable[[], float] = time.monotonic, keys: int = 10_000
     ) -> None:
         self._interval = 1 / rate
-        self._tolerance = (burst - 1) / rate
+        self._tolerance = (burst - 1) / rate + 1e-6  # sums of intervals round either way
         self._clock = clock
         self._keys = keys
         self._full_at: OrderedDict[Hashable, float] = OrderedDict()

@@ -28,6 +28,15 @@ def test_a_bucket_grants_its_burst_and_then_says_when_to_come_back() -> None:
         buckets.take("a")
 
 
+@pytest.mark.parametrize("burst", range(1, 120))
+def test_the_whole_burst_is_granted_whatever_its_intervals_round_to(burst: int) -> None:
+    buckets = TokenBuckets(rate=burst / 60, burst=burst, clock=Clock())
+    for _ in range(burst):
+        buckets.take("a")
+    with pytest.raises(TooManyRequests):
+        buckets.take("a")
+
+
 def test_a_refusal_costs_no_token() -> None:
     clock = Clock()
     buckets = TokenBuckets(rate=1, burst=1, clock=clock)
