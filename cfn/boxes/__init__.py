@@ -1,0 +1,1 @@
+"""One module per box of the diagram. A box never asks which environment it is in, nor which stack."""

@@ -1,0 +1,199 @@
+"""What nobody's own stack watches: database, load balancer, ways out, the edge, and the shop as a whole."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from troposphere import Ref, Sub, Template
+from troposphere.cloudwatch import CompositeAlarm
+
+from cfn import names
+from cfn.alarms import BELOW, Limit, Series, alarm
+from cfn.boxes.alerts import Alerts
+from cfn.boxes.cdn import Cdn
+from cfn.boxes.fallback import Fallback
+from cfn.boxes.service import Workload
+from cfn.environments import Environment
+from cfn.foundation import Backing, Foundation
+from cfn.wiring import Value
+
+GIB = 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A metric that has an alarm: what, at which limit, and why there."""
+
+    metric: str
+    statistic: str
+    limit: Limit
+    reason: str
+
+
+def observability(
+    template: Template,
+    environment: Environment,
+    foundation: Foundation,
+    backing: Backing,
+    cdn: Cdn,
+    fallback: Fallback,
+    workloads: Sequence[Workload],
+) -> None:
+    data, balancer, alerts = backing.data, backing.balancer, foundation.alerts
+    watch = partial(_watch, template, environment, alerts)
+    for number, instance in enumerate((data.instance, *data.replicas)):
+        subject = f"replica-{number}" if number else "database"
+        watch(subject, "AWS/RDS", {"DBInstanceIdentifier": instance}, _database(environment))
+    for number, instance in enumerate(data.replicas, 1):
+        watch(f"replica-{number}", "AWS/RDS", {"DBInstanceIdentifier": instance}, REPLICA)
+    watch("edge", "AWS/ApplicationELB", {"LoadBalancer": balancer.full_name}, BALANCER)
+    watch("cdn", "AWS/CloudFront", {"DistributionId": cdn.distribution, "Region": "Global"}, CDN)
+    for number, nat in enumerate(foundation.network.nats, 1):
+        watch(f"nat-{number}", "AWS/NATGateway", {"NatGatewayId": nat}, NAT)
+    _composites(template, environment, fallback, workloads, alerts)
+
+
+def _watch(
+    template: Template,
+    environment: Environment,
+    alerts: Alerts,
+    subject: str,
+    namespace: str,
+    dimensions: dict[str, Value],
+    watches: Sequence[Watch],
+) -> None:
+    for one in watches:
+        series = Series(namespace=namespace, metric=one.metric, statistic=one.statistic, dimensions=dimensions)
+        alarm(template, environment, alerts, (subject, _words(one.metric)), one.reason, series, one.limit)
+
+
+def _words(metric: str) -> str:
+    """FreeStorageSpace → free-storage-space; HTTPCode_ELB_5XX_Count → httpcode-elb-5xx-count."""
+    spaced = "".join(
+        f"-{letter}" if letter.isupper() and index and metric[index - 1].islower() else letter
+        for index, letter in enumerate(metric)
+    )
+    return spaced.replace("_", "-").lower()
+
+
+def _database(environment: Environment) -> tuple[Watch, ...]:
+    values = environment.database
+    slow = partial(Limit, period=300, periods=3, datapoints=3)
+    return (
+        Watch(
+            "CPUUtilization",
+            "Average",
+            slow(threshold=80),
+            "Above 80 % for a quarter of an hour, queries queue.",
+        ),
+        Watch(
+            "FreeStorageSpace",
+            "Minimum",
+            slow(threshold=values.storage * GIB // 10, comparison=BELOW, missing="breaching"),
+            "Less than a tenth is free: growing has failed, or is at its maximum.",
+        ),
+        Watch(
+            "FreeableMemory",
+            "Minimum",
+            slow(threshold=64 * 2**20, comparison=BELOW),
+            "Less than 64 MiB is left: the next thing is swapping, or a restart.",
+        ),
+        Watch(
+            "DatabaseConnections",
+            "Maximum",
+            Limit(threshold=values.connections * 8 // 10, periods=5, datapoints=3),
+            "More than 80 % of max_connections: soon services get 503 for want of one.",
+        ),
+    )
+
+
+REPLICA = (
+    Watch(
+        "ReplicaLag",
+        "Maximum",
+        Limit(threshold=60, periods=10, datapoints=10),
+        "Reports are a minute behind, for ten minutes.",
+    ),
+)
+BALANCER = (
+    Watch(
+        "HTTPCode_ELB_5XX_Count",
+        "Sum",
+        Limit(threshold=10),
+        "The load balancer itself answers errors: no target, or targets that do not speak.",
+    ),
+    Watch(
+        "TargetConnectionErrorCount",
+        "Sum",
+        Limit(threshold=10),
+        "Targets refuse connections: a security group, or a service that does not listen.",
+    ),
+    Watch(
+        "RejectedConnectionCount",
+        "Sum",
+        Limit(threshold=0),
+        "The load balancer is out of capacity; that is AWS's to mend.",
+    ),
+)
+CDN = (
+    Watch(
+        "5xxErrorRate",
+        "Average",
+        Limit(threshold=5, periods=5, datapoints=3),
+        "More than 5 % of what customers ask for ends in an error, wherever it comes from.",
+    ),
+)
+NAT = (
+    Watch(
+        "ErrorPortAllocation",
+        "Sum",
+        Limit(threshold=0),
+        "Connections to one address are exhausted: calls fail at random.",
+    ),
+)
+
+
+def _composites(
+    template: Template,
+    environment: Environment,
+    fallback: Fallback,
+    workloads: Sequence[Workload],
+    alerts: Alerts,
+) -> None:
+    """A service is down when neither runtime can answer; the shop when any of them is."""
+    down = [
+        _composite(
+            template,
+            environment,
+            alerts,
+            (workload.service, "down"),
+            f"Neither runtime of {workload.service} can answer.",
+            Sub(
+                'ALARM("${Alone}") AND ALARM("${Failing}")',
+                Alone=workload.alone,
+                Failing=fallback.alarms[workload.service],
+            ),
+        )
+        for workload in workloads
+    ]
+    names_of = {one.title: Ref(one) for one in down}
+    any_of = " OR ".join(f'ALARM("${{{title}}}")' for title in names_of)
+    _composite(
+        template, environment, alerts, ("shop", "down"), "Customers cannot buy: wake somebody.", Sub(any_of, **names_of)
+    )
+
+
+def _composite(
+    template: Template, environment: Environment, alerts: Alerts, parts: tuple[str, ...], description: str, rule: Value
+) -> CompositeAlarm:
+    return template.add_resource(
+        CompositeAlarm(
+            names.title(*parts),
+            AlarmName=names.name(environment, *parts),
+            AlarmDescription=description,
+            AlarmRule=rule,
+            ActionsEnabled=True,
+            AlarmActions=[alerts.topic],
+            OKActions=[alerts.topic],
+        )
+    )
