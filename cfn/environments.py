@@ -42,7 +42,7 @@ class Service:
 
     @property
     def migration(self) -> tuple[str, ...]:
-        return ("python", "-m", "services.chassis.migrate", f"services.{self.name}.main:OWNER")
+        return ("python", "-m", "services.chassis.migrate", f"services.{self.name}.store:OWNER")
 
     @property
     def handler(self) -> str:

@@ -94,3 +94,8 @@ class _Shown:
 
 Text = Annotated[str, AfterValidator(_storable), _Shown()]
 """A text that PostgreSQL can hold; bound its length where it is used."""
+
+
+def shaped(most: int, pattern: str) -> Any:
+    """Length and form of a `Text` that is not empty; the pattern shown is the one in force."""
+    return Field(min_length=1, max_length=most, pattern=pattern, json_schema_extra={"pattern": pattern})

@@ -25,19 +25,25 @@ GRACE = 10  # seconds for requests still running when the listener closes
 
 
 class Server(uvicorn.Server):
-    """uvicorn with a lame-duck phase. A second signal ends it at once."""
+    """uvicorn with a lame-duck phase. A second signal ends the phase, a third one waits for no request either."""
 
     def __init__(self, config: uvicorn.Config, app: Any, *, lame_duck: float) -> None:
         super().__init__(config)
         self._app = app
         self._lame_duck = lame_duck
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if self._app.state.draining or not self._lame_duck:
-            super().handle_exit(sig, frame)
-            return
-        self._app.state.draining = True
-        asyncio.get_event_loop().call_later(self._lame_duck, super().handle_exit, sig, frame)
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - as uvicorn calls it
+        """Note the signal. uvicorn would raise it again at the end, and a clean end would look like a death by it."""
+        if self.should_exit:
+            self.force_exit = True
+        elif self._app.state.draining or not self._lame_duck:
+            self._leave()
+        else:
+            self._app.state.draining = True
+            asyncio.get_event_loop().call_later(self._lame_duck, self._leave)
+
+    def _leave(self) -> None:
+        self.should_exit = True
 
 
 class Drain:

@@ -88,8 +88,8 @@ def open_session(url: str) -> Session:
     parts = urlsplit(url)
     query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
     host, port = parts.hostname or "localhost", parts.port or 5432
-    context = tls(query.get("sslmode", "verify-full"), query.get("sslrootcert"))
     try:
+        context = tls(query.get("sslmode", "verify-full"), query.get("sslrootcert"))
         peer = _open_socket(host, port)
         try:
             connection = Connection(

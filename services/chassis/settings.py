@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self, TypeVar
+from urllib.parse import quote
 
 T = TypeVar("T")
 
@@ -28,6 +29,7 @@ class AdminKey:
 class Settings:
     """Key rings map a key id to 32 bytes; the first entry signs, every entry verifies.
 
+    `origin_secret` is what the load balancer wants to see before it lets a request in; empty where it asks nothing.
     `sessions_per_minute` is how many guest sessions one address may begin.
     """
 
@@ -39,6 +41,7 @@ class Settings:
     database_url: str | None = None
     database_pool: int = 8
     upstream_url: str | None = None
+    origin_secret: str = ""
     session_keys: Mapping[str, bytes]
     service_keys: Mapping[str, bytes]
     admin_keys: tuple[AdminKey, ...] = ()
@@ -52,6 +55,7 @@ class Settings:
 
         Raises SettingsError.
         """
+        env = {**env, "DATABASE_URL": database_url(env)}
         for key in needs:
             if not env.get(key):
                 raise SettingsError(f"{key} is missing")
@@ -64,6 +68,7 @@ class Settings:
             database_url=env.get("DATABASE_URL") or None,
             database_pool=_read(env, "DATABASE_POOL", int, "8"),
             upstream_url=env.get("UPSTREAM_URL") or None,
+            origin_secret=env.get("ORIGIN_SECRET", ""),
             session_keys=_read(env, "SESSION_KEYS", _keyring),
             service_keys=_read(env, "SERVICE_KEYS", _keyring),
             admin_keys=_read(env, "ADMIN_KEYS", _admin_keys, "[]"),
@@ -71,6 +76,24 @@ class Settings:
             background=_read(env, "BACKGROUND", _boolean, "true"),
             sessions_per_minute=_read(env, "SESSIONS_PER_MINUTE", _positive, "5"),
         )
+
+
+def database_url(env: Mapping[str, str], *, login: str = "DATABASE") -> str:
+    """DATABASE_URL, or one put together from DATABASE_HOST, _PORT, _NAME, _CA and the login's _USER and _PASSWORD.
+
+    A task gets the pieces, because the secret store hands out a user and a password and not an address. Empty when
+    there is neither. Raises SettingsError when pieces are missing.
+    """
+    if login == "DATABASE" and env.get("DATABASE_URL"):
+        return env["DATABASE_URL"]
+    if not env.get("DATABASE_HOST"):
+        return ""
+    keys = ("DATABASE_HOST", "DATABASE_PORT", "DATABASE_NAME", "DATABASE_CA", f"{login}_USER", f"{login}_PASSWORD")
+    for key in keys:
+        if not env.get(key):
+            raise SettingsError(f"{key} is missing")
+    host, port, name, authority, user, password = (quote(env[key], safe="") for key in keys)
+    return f"postgresql://{user}:{password}@{host}:{port}/{name}?sslmode=verify-full&sslrootcert={authority}"
 
 
 def _read(env: Mapping[str, str], key: str, cast: Callable[[str], T], default: str | None = None) -> T:

@@ -28,6 +28,7 @@ Clock = Callable[[], float]
 CONNECT_TIMEOUT = 0.5  # seconds
 IDLE_TIMEOUT = 30.0  # seconds a connection may wait for its next call; below the peer's keep-alive of 75
 CONNECTIONS = 100
+ORIGIN_HEADER = "X-Origin-Verify"  # shows the load balancer that a call comes from inside or through the CDN
 DEADLINE_HEADER = "X-Deadline-Ms"  # what is left, so that clocks need not agree
 TRACE_HEADER = "X-Amzn-Trace-Id"
 
@@ -128,15 +129,22 @@ class Breaker:
 class Upstream:
     """The services behind one base URL. Opens nothing until it is used; belongs to one event loop.
 
-    With a signer, calls are signed for `audience`.
+    With a signer, calls are signed for `audience`; `origin_secret` is what the load balancer asks to see, if it asks.
     """
 
     def __init__(
-        self, base_url: str, *, audience: str = "", signer: Signer | None = None, breaker: Breaker | None = None
+        self,
+        base_url: str,
+        *,
+        audience: str = "",
+        signer: Signer | None = None,
+        origin_secret: str = "",
+        breaker: Breaker | None = None,
     ) -> None:
         self._base = base_url.rstrip("/")
         self._audience = audience
         self._signer = signer
+        self._standing = {ORIGIN_HEADER: origin_secret} if origin_secret else {}
         self._budget = RetryBudget()
         self._breaker = breaker or Breaker()
         self._session: aiohttp.ClientSession | None = None
@@ -212,7 +220,7 @@ class Upstream:
         return answer
 
     async def _send(self, call: "_Call", seconds: float) -> Answer:
-        headers = {**call.headers, **_context_headers()}
+        headers = {**call.headers, **self._standing, **_context_headers()}
         if self._signer:
             headers["Authorization"] = self._signer.sign(
                 InternalRequest(call.method, call.target, call.body, self._audience)

@@ -33,7 +33,7 @@ def create(
     close = []
 
     def upstream() -> Upstream:
-        client = Upstream(settings.upstream_url or "")
+        client = Upstream(settings.upstream_url or "", origin_secret=settings.origin_secret)
         close.append(client.close)
         return client
 

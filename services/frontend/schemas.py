@@ -10,13 +10,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.chassis.fields import MAX_ID, VISIBLE, Integer, Model, QueryFlag, QueryInt, Text, between
-
-
-def shaped(most: int, pattern: str) -> Any:
-    """Length and form of a text, in force and shown: behind our validator pydantic would leave the pattern out."""
-    return Field(max_length=most, pattern=pattern, json_schema_extra={"minLength": 1, "pattern": pattern})
-
+from services.chassis.fields import MAX_ID, VISIBLE, Integer, Model, QueryFlag, QueryInt, Text, between, shaped
 
 Slug = Annotated[Text, shaped(60, r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 Sku = Annotated[Text, shaped(64, r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")]
@@ -254,4 +248,4 @@ class OrderIn(Model):
 
 
 class ShipmentIn(Model):
-    tracking: Annotated[Text, Field(min_length=1, max_length=200)] | None = None
+    tracking: Annotated[Text, shaped(200, r"^[^\x00-\x1f]+$")] | None = None

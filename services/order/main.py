@@ -37,7 +37,12 @@ def create(
         database = Database(settings.database_url or "", size=settings.database_pool)
         close.append(database.close)
     if catalog is None:
-        upstream = Upstream(settings.upstream_url or "", audience="product", signer=Signer(settings.service_keys))
+        upstream = Upstream(
+            settings.upstream_url or "",
+            audience="product",
+            signer=Signer(settings.service_keys),
+            origin_secret=settings.origin_secret,
+        )
         catalog = HttpCatalog(upstream)
         close.append(upstream.close)
     shop = routes.Shop(

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field
 
-from services.chassis.fields import MAX_ID, Integer, Model, QueryInt, Text, between
+from services.chassis.fields import MAX_ID, Integer, Model, QueryInt, Text, between, shaped
 from services.order.model import CURSOR, Line, Status, canonical
 
 # Above any total there can be, and exact in the floating point numbers of other languages.
@@ -35,7 +35,7 @@ class OrderIn(Model):
 
 
 class ShipmentIn(Model):
-    tracking: Annotated[Text, Field(min_length=1, max_length=200, pattern="^[^\\x00-\\x1f]+$")] | None = None
+    tracking: Annotated[Text, shaped(200, r"^[^\x00-\x1f]+$")] | None = None
 
 
 class ListQuery(Model):

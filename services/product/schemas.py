@@ -6,29 +6,16 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field, model_validator
 
-from services.chassis.fields import MAX_ID, Boolean, Integer, Model, QueryFlag, QueryInt, Text, between
+from services.chassis.fields import MAX_ID, VISIBLE, Boolean, Integer, Model, QueryFlag, QueryInt, Text, between, shaped
 from services.product.model import catalogue, reservations
 from services.product.model.catalogue import Draft
 from services.product.model.listing import MAX_LIMIT, Query, Sort
 from services.product.model.reservations import Line, State
 
-VISIBLE_WITHIN = r"\S"
-# The same as the document says it, which has to say too that control characters are refused.
-_CLEAN = r"[^\x00-\x08\x0b-\x1f]*"
-CLEAN = f"^{_CLEAN}$"
-VISIBLE = rf"^{_CLEAN}[^\s\x00-\x1f]{_CLEAN}$"
-
-
-def shaped(most: int, pattern: str) -> Any:
-    """Length and form of a text. Behind our own validator pydantic would leave the pattern out of the document."""
-    shown = VISIBLE if pattern == VISIBLE_WITHIN else pattern
-    return Field(max_length=most, pattern=pattern, json_schema_extra={"minLength": 1, "pattern": shown})
-
-
 Slug = Annotated[Text, shaped(catalogue.CATEGORY_LENGTH, catalogue.SLUG_PATTERN)]
 Sku = Annotated[Text, shaped(catalogue.SKU_LENGTH, catalogue.SKU_PATTERN)]
-Name = Annotated[Text, shaped(catalogue.NAME_LENGTH, VISIBLE_WITHIN)]
-Description = Annotated[Text, Field(max_length=catalogue.DESCRIPTION_LENGTH, json_schema_extra={"pattern": CLEAN})]
+Name = Annotated[Text, shaped(catalogue.NAME_LENGTH, VISIBLE)]
+Description = Annotated[Text, Field(max_length=catalogue.DESCRIPTION_LENGTH)]
 Cents = Annotated[Integer, between(0, catalogue.MAX_PRICE_CENTS)]
 Image = Annotated[Text, shaped(catalogue.IMAGE_LENGTH, catalogue.IMAGE_PATTERN)]
 QueryCents = Annotated[QueryInt, between(0, catalogue.MAX_PRICE_CENTS)]
@@ -89,7 +76,7 @@ class Categories(Model):
 
 
 class NameCategory(Model):
-    name: Annotated[Text, shaped(catalogue.CATEGORY_NAME_LENGTH, VISIBLE_WITHIN)]
+    name: Annotated[Text, shaped(catalogue.CATEGORY_NAME_LENGTH, VISIBLE)]
 
 
 class ReplaceProduct(Model):
@@ -148,7 +135,7 @@ class ChangeStock(Model):
     model_config = ConfigDict(json_schema_extra=_without_zero)
 
     delta: Annotated[Integer, between(-catalogue.MAX_STOCK, catalogue.MAX_STOCK, description="Not zero")]
-    reason: Annotated[Text, shaped(200, VISIBLE_WITHIN)]
+    reason: Annotated[Text, shaped(200, VISIBLE)]
 
     @model_validator(mode="after")
     def _movement(self) -> Self:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from services.chassis.settings import Settings, SettingsError
+from services.chassis.settings import Settings, SettingsError, database_url
 
 KEY = "ab" * 32
 GOOD = {"SESSION_KEYS": json.dumps({"a": KEY}), "SERVICE_KEYS": json.dumps({"b": KEY, "c": KEY})}
@@ -54,3 +54,31 @@ def test_an_admin_key_is_read_whole() -> None:
     assert key.roles == {"catalog:write"}
     assert key.not_after is not None
     assert key.not_after.year == 2027
+
+
+PIECES = {
+    "DATABASE_HOST": "db.example",
+    "DATABASE_PORT": "5432",
+    "DATABASE_NAME": "shop",
+    "DATABASE_CA": "certs/rds.pem",
+    "DATABASE_USER": "product_svc",
+    "DATABASE_PASSWORD": "a/b@c:d%",
+}
+
+
+def test_an_address_is_put_together_from_what_a_task_is_given() -> None:
+    settings = Settings.from_env("things", {**GOOD, **PIECES}, needs=["DATABASE_URL"])
+    assert settings.database_url == (
+        "postgresql://product_svc:a%2Fb%40c%3Ad%25@db.example:5432/shop?sslmode=verify-full&sslrootcert=certs%2Frds.pem"
+    )
+
+
+def test_another_login_takes_the_same_address() -> None:
+    env = {**PIECES, "ADMIN_DATABASE_USER": "boss", "ADMIN_DATABASE_PASSWORD": "x", "DATABASE_URL": "not this one"}
+    assert database_url(env, login="ADMIN_DATABASE").startswith("postgresql://boss:x@db.example:5432/shop?")
+
+
+@pytest.mark.parametrize("key", [key for key in PIECES if key != "DATABASE_HOST"])
+def test_a_missing_piece_is_named(key: str) -> None:
+    with pytest.raises(SettingsError, match=f"{key} is missing"):
+        database_url({name: value for name, value in PIECES.items() if name != key})

@@ -53,7 +53,7 @@ async def test_context_travels_with_the_call() -> None:
     request_id.set("abcdefgh")
     trace_header.set("Root=1-2-3")
     async with serving(handler.answer) as url:
-        upstream = Upstream(url)
+        upstream = Upstream(url, origin_secret="inside")
         with deadline(5):
             answer = await upstream.request("GET", "/a b".replace(" ", "%20"), query={"q": "ü&"})
         await upstream.close()
@@ -61,6 +61,7 @@ async def test_context_travels_with_the_call() -> None:
     assert answer.json() == {"status": 200}
     assert request.raw_path == "/a%20b?q=%C3%BC%26"
     assert request.headers["X-Request-Id"] == "abcdefgh"
+    assert request.headers["X-Origin-Verify"] == "inside"
     assert request.headers["X-Amzn-Trace-Id"] == "Root=1-2-3"
     assert 4000 < int(request.headers["X-Deadline-Ms"]) <= 5000
 
