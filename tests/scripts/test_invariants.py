@@ -1,10 +1,15 @@
 """Each invariant is silent on a sound database and names the row once somebody has broken it."""
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
 
 import pytest
 
+from scripts.doctor_data import check_data
 from scripts.invariants import INVARIANTS, breaches
+from scripts.terminal import Problem
+from scripts.twin.postgres import Server
 from services.chassis.database import Database
 
 ORDER = "11111111-1111-4111-8111-111111111111"
@@ -86,3 +91,29 @@ async def test_a_broken_row_is_named(admin: Database, damage: str, name: str) ->
 
 def test_every_invariant_is_broken_by_some_case() -> None:
     assert {name for _, name in BREAKS} == {invariant.name for invariant in INVARIANTS}
+
+
+def test_the_doctor_names_the_broken_row_and_exits_with_one(
+    database_urls: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def prepare(damage: str) -> None:
+        database = Database(database_urls["admin"], size=1)
+        async with database.connection() as connection:
+            await connection.script(SOUND + damage)
+        await database.close()
+
+    asyncio.run(prepare(""))
+    assert check_data(database_urls["admin"]) == 0
+    assert "Stock and orders agree." in capsys.readouterr().out
+    asyncio.run(prepare("UPDATE catalog.product SET stock = 7"))
+    assert check_data(database_urls["admin"]) == 1
+    assert "product 1 has stock 7 and a ledger of 8" in capsys.readouterr().out
+    assert check_data(database_urls["admin"], as_json=True) == 1
+    assert {breach["invariant"] for breach in json.loads(capsys.readouterr().out)} == {"I2", "I3", "I4"}
+
+
+def test_a_database_that_cannot_be_read_is_one_sentence(postgres: Server) -> None:
+    with pytest.raises(Problem, match="could not be read"):
+        check_data(postgres.url_for("template1"))
+    with pytest.raises(Problem, match="could not be read"):
+        check_data("postgresql://a:b@127.0.0.1:1/c?sslmode=disable")
