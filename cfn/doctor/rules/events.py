@@ -1,0 +1,106 @@
+"""Whom alarms and events reach, dashboards and traces."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from cfn.doctor.findings import Fault, Rules, Severity
+from cfn.doctor.graph import Resource, World
+from cfn.doctor.rules.observability import ALARM, COMPOSITE, TOPIC
+from cfn.doctor.values import Call, dig, items, number, only
+
+rule = Rules()
+
+
+@rule("TND-OBS-06", "The topic lets CloudWatch speak, and only that", Severity.ERROR)
+def topics(world: World) -> Iterator[Fault]:
+    """A topic with a key or a policy of its own drops what its policy does not name. Somebody has to be subscribed."""
+    for topic in world.of(TOPIC):
+        if not world.all_at([a.get("AlarmActions") for a in world.users(topic, ALARM, COMPOSITE)], TOPIC):
+            continue
+        policies = [p for p in world.users(topic, "AWS::SNS::TopicPolicy") if topic in world.all_at(p.get("Topics"))]
+        found = [s for p in policies for s in items(p.get("PolicyDocument", "Statement"))]
+        if not any(_lets_publish(s, topic, world) for s in found):
+            yield Fault(
+                topic, "", "its policy does not let CloudWatch publish", "allow cloudwatch.amazonaws.com sns:Publish"
+            )
+        for policy in policies:
+            for s in items(policy.get("PolicyDocument", "Statement")):
+                everybody = s.get("Principal") == "*" or dig(s, "Principal", "AWS") == "*"
+                if s.get("Effect") == "Allow" and (everybody and not s.get("Condition")):
+                    yield Fault(policy, "PolicyDocument", "anybody may publish", "name the principal")
+        subscriptions = world.users(topic, "AWS::SNS::Subscription")
+        if not subscriptions and not items(topic.get("Subscription")):
+            yield Fault(topic, "", "nobody is subscribed", "subscribe an e-mail address")
+
+
+def _lets_publish(statement: dict[str, Any], topic: Resource, world: World) -> bool:
+    return (
+        statement.get("Effect") == "Allow"
+        and "cloudwatch.amazonaws.com" in items(dig(statement, "Principal", "Service"))
+        and bool({"sns:Publish", "SNS:Publish"} & set(map(str, items(statement.get("Action")))))
+        and topic in world.all_at(statement.get("Resource"))
+    )
+
+
+@rule("TND-OBS-08", "The dashboard is one that CloudWatch can draw", Severity.WARNING)
+def dashboards(world: World) -> Iterator[Fault]:
+    """Its body is JSON in a string; a comma too many is refused."""
+    for board in world.of("AWS::CloudWatch::Dashboard"):
+        body = board.get("DashboardBody")
+        if isinstance(body, Call):
+            continue
+        try:
+            widgets = items(dig(json.loads(str(body)), "widgets"))
+        except ValueError:
+            widgets = []
+        if not widgets:
+            yield Fault(board, "DashboardBody", "it is no JSON with widgets", "write one")
+
+
+@rule("TND-OBS-13", "Events of the database reach somebody")
+def events(world: World) -> Iterator[Fault]:
+    """A failover, a restart and a full disk are events, not metrics; the topic must let RDS publish them."""
+    wanted = {"availability", "failover", "failure", "low storage", "maintenance", "recovery"}
+    heard = world.of("AWS::RDS::EventSubscription")
+    for database in world.of("AWS::RDS::DBInstance"):
+        own = [s for s in heard if database in world.all_at(s.get("SourceIds"))]
+        if not own and not database.get("SourceDBInstanceIdentifier"):
+            yield Fault(database, "", "nobody hears of its events", "add an event subscription")
+        for subscription in own:
+            if missing := wanted - set(items(subscription.get("EventCategories"))):
+                wrong = f"{', '.join(sorted(missing))} is not among its events"
+                yield Fault(subscription, "EventCategories", wrong, "add it")
+            topic = world.at(subscription.get("SnsTopicArn"), TOPIC)
+            policies = world.users(topic, "AWS::SNS::TopicPolicy") if topic else []
+            if topic and not any("events.rds.amazonaws.com" in str(p.get("PolicyDocument")) for p in policies):
+                yield Fault(topic, "", "RDS may not publish to it", "allow events.rds.amazonaws.com sns:Publish")
+
+
+@rule("TND-OBS-14", "Some rule samples what no other names, and none is asked twice")
+def sampling(world: World) -> Iterator[Fault]:
+    """Rules are asked in order of priority; the first that fits decides."""
+    made = [(rule_of_it, rule_of_it.get("SamplingRule") or {}) for rule_of_it in world.of("AWS::XRay::SamplingRule")]
+    order = [number(one.get("Priority")) for _, one in made]
+    if made and len(set(order)) != len(order):
+        yield Fault(made[0][0], "SamplingRule.Priority", "two rules have one priority", "number them")
+    if made and not any(one.get("URLPath") == "*" and number(one.get("FixedRate")) for _, one in made):
+        yield Fault(made[0][0], "SamplingRule", "no rule takes the rest", "add one for the path *")
+    for found, one in made:
+        if any(one.get(key) != "*" for key in ("HTTPMethod", "Host", "ResourceARN", "ServiceType")):
+            yield Fault(found, "SamplingRule", "it fits less than it says", "write * for what is not meant")
+
+
+@rule("TND-OBS-10", "Traces are sampled, and grouped", Severity.WARNING)
+def traces(world: World) -> Iterator[Fault]:
+    """Every request traced is a bill; none traced is a guess."""
+    for sampling in world.of("AWS::XRay::SamplingRule"):
+        made = sampling.get("SamplingRule") or {}
+        rate, kept = number(made.get("FixedRate")), number(made.get("ReservoirSize"))
+        health = "health" in str(made.get("URLPath"))
+        if rate is None or kept is None or not 0 <= rate <= 1 or health != (rate + kept == 0):
+            wrong = f"it samples {kept} a second and {rate} of the rest"
+            yield Fault(sampling, "SamplingRule", wrong, "sample nothing of health checks, and something of all else")
+    for group in world.of("AWS::XRay::Group"):
+        if only(group.get("GroupName")) is not None and not group.get("FilterExpression"):
+            yield Fault(group, "FilterExpression", "it groups everything", "filter")
