@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from services.chassis.fields import MAX_ID, VISIBLE, Boolean, Integer, Model, QueryFlag, QueryInt, Text, between, shaped
 from services.product.model import catalogue, reservations
@@ -164,14 +164,16 @@ class ReservationLine(Model):
     qty: Annotated[Integer, between(1, reservations.MAX_QUANTITY)]
 
 
-class Reserve(Model):
-    lines: Annotated[list[ReservationLine], Field(min_length=1, max_length=reservations.MAX_LINES)]
+def _distinct(lines: list[ReservationLine]) -> list[ReservationLine]:
+    if len({line.product_id for line in lines}) < len(lines):
+        raise ValueError("each product stands in one line")
+    return lines
 
-    @model_validator(mode="after")
-    def _each_product_once(self) -> Self:
-        if len({line.product_id for line in self.lines}) < len(self.lines):
-            raise ValueError("each product stands in one line")
-        return self
+
+class Reserve(Model):
+    lines: Annotated[
+        list[ReservationLine], Field(min_length=1, max_length=reservations.MAX_LINES), AfterValidator(_distinct)
+    ]
 
     def wanted(self) -> list[Line]:
         return [Line(line.product_id, line.qty) for line in self.lines]

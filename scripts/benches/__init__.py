@@ -1,0 +1,1 @@
+"""What `tandem bench` measures: a module for each bench, with SUMMARY, arguments(parser) and run(options)."""

@@ -1,0 +1,72 @@
+"""A platform to measure: one of our own on a database that is thrown away, or the one that `tandem up` is running."""
+
+import contextlib
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cfn.environments import SERVICES
+from scripts.databases import migrate_all
+from scripts.places import LOCAL
+from scripts.terminal import Problem, Terminal
+from scripts.twin import keys
+from scripts.twin.keys import Keys
+from scripts.twin.postgres import PostgresError, attach, free_port, running
+from scripts.twin.processes import Line, Supervisor
+from scripts.twin.programs import load_balancer, placed, program
+from services.chassis.auth import Sessions
+
+NEEDED = ("product", "order")
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """`url` is the load balancer's, `database_url` the administrator's."""
+
+    url: str
+    database_url: str
+    keys: Keys
+
+    def sessions(self, count: int) -> list[str]:
+        """Tokens of so many guests. Signed here, because the shop gives one address only a few a minute."""
+        sessions = Sessions({"local": bytes.fromhex(self.keys.session)})
+        return [sessions.issue().token for _ in range(count)]
+
+
+@contextlib.asynccontextmanager
+async def own(terminal: Terminal) -> AsyncIterator[Platform]:
+    """PostgreSQL as durable as it is by default, product, order and the load balancer, each a process of its own."""
+    port, secrets = free_port(), keys.new_keys()
+    services = placed(port, anywhere=True, services=[each for each in SERVICES if each.name in NEEDED])
+    with tempfile.TemporaryDirectory(prefix="tandem-bench-") as folder, contextlib.ExitStack() as outlasting:
+        try:
+            server = outlasting.enter_context(running(Path(folder), environment={}))
+        except PostgresError as error:
+            raise Problem(str(error)) from None
+        await migrate_all(server.url, secrets.passwords)
+        children = Supervisor(Path(folder) / "logs", lambda line: _show(terminal, line))
+        try:
+            programs = [load_balancer(port, services)]
+            programs += [program(service, port, server.url, secrets) for service in services]
+            for each in programs:
+                await children.start(each)
+            for each in programs[1:]:
+                await children.ready(each)
+            yield Platform(f"http://127.0.0.1:{port}", server.url, secrets)
+        finally:
+            await children.stop()
+
+
+@contextlib.asynccontextmanager
+async def running_here(port: int) -> AsyncIterator[Platform]:
+    """What `tandem up` runs in this checkout."""
+    server = attach(LOCAL)
+    if server is None:
+        raise Problem("This checkout is not running; start it with scripts/up, or leave out --running.")
+    yield Platform(f"http://127.0.0.1:{port}", server.url, keys.load(LOCAL))
+
+
+def _show(terminal: Terminal, line: Line) -> None:
+    if line.level == "error":
+        terminal.say(f"{line.source} | {line.text}")
