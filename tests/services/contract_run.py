@@ -88,6 +88,7 @@ def run(base_url: str, service: str, seeds: Seeds, *, examples: int, random: boo
     # How fast this machine draws examples is no part of a contract.
     schema.config.update(base_url=base_url, continue_on_failure=True, suppress_health_check=[HealthCheck.all])
     schema.config.generation.update(max_examples=examples, deterministic=not random, with_security_parameters=False)
+    schema.config.cache.enabled = False  # no run depends on the one before
     # Strategies that learn from answers are not the same twice, and Hypothesis gives up on those that change.
     fuzzing = schema.config.phases.fuzzing
     fuzzing.extra_data_sources.responses = fuzzing.error_feedback.is_enabled = False
