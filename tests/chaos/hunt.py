@@ -66,9 +66,9 @@ def hunt(mutants: Sequence[Mutant], *, workers: int = WORKERS) -> Iterator[Verdi
 
 def _judge(mutant: Mutant, tree: Path, environment: dict[str, str]) -> Verdict:
     began = time.monotonic()
+    file = tree / mutant.path
     if mutant.path:
-        file = tree / mutant.path
-        text = file.read_text()
+        text = file.read_text() if file.exists() else ""
         if text.count(mutant.old) != 1:
             return Verdict(mutant, "", f"its text stands {text.count(mutant.old)} times in {mutant.path}", 0)
         file.write_text(text.replace(mutant.old, mutant.new))

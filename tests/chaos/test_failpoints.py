@@ -130,7 +130,6 @@ async def test_the_reconciler_finishes_alone_what_killed_processes_began(
             assert time.monotonic() < end
             await asyncio.sleep(0.1)
         slowest = await connection.fetch_value("SELECT max(decided_at - created_at) FROM ordering.orders")
-    print("SLOWEST", slowest)
     assert slowest.total_seconds() < FINAL_WITHIN, "from the beginning of an order to its end, the death in between"
     await check_promises(shop, http, admin, asked)
     assert [told for customer in asked for _, told in customer.decisions] == ENDS * len(POINTS)
