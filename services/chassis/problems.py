@@ -6,7 +6,9 @@ from typing import Any
 from starlette.responses import Response
 
 from services.chassis.errors import DomainError
-from services.chassis.logs import request_id
+from services.chassis.logs import logger, request_id
+
+log = logger("problems")
 
 MEDIA_TYPE = "application/problem+json"
 PROBLEMS = "/problems/"  # `type` is relative: /problems/<code>
@@ -52,7 +54,9 @@ _MEANING = {
 
 
 def problem(error: DomainError) -> Response:
-    """The answer for `error`."""
+    """The answer for `error`. What is our side's doing is logged with its cause, which the client does not see."""
+    if error.status >= 500:
+        log.warning("refused", code=error.code, detail=str(error), cause=repr(error.__cause__))
     document: dict[str, Any] = {
         "type": PROBLEMS + error.code,
         "title": error.title,

@@ -70,6 +70,7 @@ def config(app: ASGIApp, *, host: str, port: int) -> uvicorn.Config:
         port=port,
         http="httptools",
         ws="none",
+        lifespan="on",  # "auto" would serve an app whose start-up failed
         proxy_headers=False,
         server_header=False,
         access_log=False,

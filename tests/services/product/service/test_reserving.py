@@ -242,19 +242,6 @@ async def test_products_are_locked_in_the_order_of_their_ids_when_reserving(shop
     assert (await waiting)[0]
 
 
-async def test_products_are_locked_in_the_order_of_their_ids_when_giving_back(shop: Any) -> None:
-    (low, high), order = await shop.crossed(), uuid4()
-    await reservations.reserve(shop.database, order, [Line(high, 1), Line(low, 1)])
-    await shop.execute("UPDATE product SET version = version + 1 WHERE id = $1::bigint", low)
-    async with shop.database.transaction() as connection:
-        await connection.execute("SELECT FROM product WHERE id = $1::bigint FOR UPDATE", low)
-        waiting = asyncio.ensure_future(reservations.release(shop.database, order, "cancelled"))
-        await shop.blocked(waiting)
-        assert await shop.is_free(high)
-    assert await waiting == "released"
-    assert (await shop.stock(low), await shop.stock(high)) == (100, 100)
-
-
 async def test_overlapping_baskets_never_deadlock(shop: Any) -> None:
     ids = [await shop.add(f"P-{n}", stock=1000) for n in range(8)]
     chance = random.Random(7)
