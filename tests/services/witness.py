@@ -10,6 +10,7 @@ from tests.services.whole_shop import Shop, admin_token, buy, stock_up
 
 PRODUCTS = 8
 ORDERS = 4
+TRIES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,12 @@ class Question:
     answer: Reply
 
     async def holds(self) -> bool:
-        reply = await ask(self.base_url, self.raw)
+        """A busy machine may say so, and is asked again; any other answer has to be the right one at once."""
+        for _ in range(TRIES):
+            reply = await ask(self.base_url, self.raw)
+            if not _busy(reply):
+                break
+            await asyncio.sleep(0.3)
         return (reply.status, reply.body) == (self.answer.status, self.answer.body)
 
 
@@ -35,6 +41,11 @@ class Witness:
 
     async def finds_everything_right(self) -> bool:
         return all(await asyncio.gather(*(question.holds() for question in self.questions)))
+
+
+def _busy(reply: Reply) -> bool:
+    """Refused for now, or a page of the gateway that names a part it did not get in time."""
+    return reply.status == 503 or (b'"missing":[' in reply.body and b'"missing":[]' not in reply.body)
 
 
 async def ask(base_url: str, raw: bytes) -> Reply:
