@@ -105,8 +105,18 @@ class Trouble:
             for statement in statements:
                 await connection.script(statement)
 
+    async def backends(self) -> set[int]:
+        async with self.admin() as connection:
+            return {pid for (pid,) in await connection.fetch(OF_PRODUCT)}
+
     async def hang_up(self) -> None:
+        """The service's connections end, and it has had the time to see it."""
+        ended = await self.backends()
         await self.command("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'product_svc'")
+        async with asyncio.timeout(5):
+            while ended & await self.backends():  # noqa: ASYNC110 - PostgreSQL tells nobody
+                await asyncio.sleep(0.02)
+        await asyncio.sleep(0.1)
 
     async def recovers(self, within: float = 8.0) -> None:
         """Longer than the five seconds for which a breaker stays open."""
@@ -187,7 +197,6 @@ async def test_a_backend_that_dies_at_work_is_503_and_one_that_dies_idle_is_not_
     assert (await trouble.take_one("dying")).status == 200
     assert await trouble.witness.finds_everything_right()
     await trouble.hang_up()
-    await asyncio.sleep(0.1)
     assert await trouble.witness.finds_everything_right()
 
 
@@ -223,8 +232,7 @@ async def test_a_server_that_falls_silent_is_503_and_its_late_answers_are_nobody
     trouble: Trouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wire, "ANSWER_TIMEOUT", 0.5)
-    async with trouble.admin() as connection:
-        backends = [pid for (pid,) in await connection.fetch(OF_PRODUCT)]
+    backends = await trouble.backends()
     for pid in backends:
         os.kill(pid, signal.SIGSTOP)
     try:
