@@ -11,7 +11,7 @@ from scripts.places import ROOT
 from scripts.terminal import Problem, Terminal
 
 SUMMARY = "resolve the requirements again"
-LOCKS = ("service", "local", "dev", "checkov", "uv")
+LOCKS = ("service", "function", "runtime", "local", "aws", "dev", "ops", "checkov", "uv")
 REST_DAYS = 7  # what was uploaded since is left out: malicious uploads are mostly found within days
 
 
