@@ -20,7 +20,7 @@ VENV = ROOT / ".venv"
 LOCAL = ROOT / ".local"
 PYTHON = VENV / "bin" / "python"
 REQUIREMENTS = ROOT / "requirements"
-INCLUDED = {"local": ("local",), "dev": ("dev", "local")}  # whoever has installed dev has installed local
+INCLUDED = {"local": ("local",), "aws": ("aws", "local"), "dev": ("dev", "aws", "local")}  # who has a lock has these
 
 # The certificates of the machine are trusted, and no interpreter is looked for elsewhere or downloaded.
 UV = {"UV_SYSTEM_CERTS": "true", "UV_NATIVE_TLS": "true", "UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "true"}
