@@ -28,7 +28,7 @@ def checkout(tmp_path: Path) -> Path:
     wheel = make_wheel(tmp_path / "wheels")
     (root / "requirements").mkdir()
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    for lock in ("local", "dev"):
+    for lock in ("local", "aws", "dev"):
         write_lock(root, lock, digest)
     (root / "requirements" / "uv.txt").write_text(f"uv==0.0.1 --hash=sha256:{'0' * 64}\n")
     return root
