@@ -5,7 +5,10 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from scripts.places import ROOT
 from scripts.terminal import Terminal
@@ -18,20 +21,47 @@ CHECKS = {
 }
 
 
+# What computes and what waits: side by side they keep two cores busy, one after the other each leaves one idle.
+COMPUTING = ("tests/architecture", "tests/chalice_app", "tests/cfn", "tests/chaos/test_mutants.py")
+WAITING = ("tests", *(f"--ignore={path}" for path in COMPUTING))
+
+
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(rest=[])
 
 
 def run(options: argparse.Namespace) -> int:
     terminal = Terminal()
-    failed = [] if options.rest else [name for name in CHECKS if not passes(terminal, name)]
-    if not tested(options.rest):
-        failed.append("pytest")
+    signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is pytest's, which has a database to stop
+    failed = tested_alone(options.rest) if options.rest else everything(terminal)
     if failed:
         terminal.say(terminal.paint(f"Failed: {', '.join(failed)}.", "red"))
         return 1
     terminal.say(terminal.paint("Passed." if options.rest else "Everything passed.", "green"))
     return 0
+
+
+def everything(terminal: Terminal) -> list[str]:
+    with beside(COMPUTING) as computing:
+        failed = [name for name in CHECKS if not passes(terminal, name)]
+        failed += ["pytest"] * (pytest(*WAITING).wait() != 0)
+    return failed + [f"pytest {' '.join(COMPUTING)}"] * (computing.returncode != 0)
+
+
+def tested_alone(rest: Sequence[str]) -> list[str]:
+    return ["pytest"] * (pytest(*rest).wait() != 0)
+
+
+@contextmanager
+def beside(tests: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Tests that run while the block does; what they say comes when both are done."""
+    with tempfile.TemporaryFile() as said:
+        process = pytest("-p", "no:cacheprovider", *tests, output=said.fileno())
+        yield process
+        process.wait()
+        said.seek(0)
+        sys.stdout.write(said.read().decode(errors="replace"))
+        sys.stdout.flush()
 
 
 def passes(terminal: Terminal, name: str) -> bool:
@@ -45,7 +75,9 @@ def passes(terminal: Terminal, name: str) -> bool:
     return False
 
 
-def tested(arguments_of_pytest: list[str]) -> bool:
-    signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is pytest's, which has a database to stop
-    environment = os.environ | {"PYTHONFAULTHANDLER": "1"}
-    return subprocess.call([sys.executable, "-m", "pytest", *arguments_of_pytest], cwd=ROOT, env=environment) == 0
+def pytest(*arguments: str, output: int | None = None) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "pytest", *arguments]
+    errors = None if output is None else subprocess.STDOUT
+    return subprocess.Popen(
+        command, cwd=ROOT, env=os.environ | {"PYTHONFAULTHANDLER": "1"}, stdout=output, stderr=errors
+    )
