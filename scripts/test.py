@@ -19,8 +19,7 @@ CHECKS = {
     "ruff format": ("ruff", "format", "--check", "."),
     "mypy": ("mypy",),
 }
-
-
+PYTEST = ("-m", "pytest")
 # What computes and what waits: side by side they keep two cores busy, one after the other each leaves one idle.
 COMPUTING = ("tests/architecture", "tests/chalice_app", "tests/cfn", "tests/chaos/test_mutants.py")
 WAITING = ("tests", *(f"--ignore={path}" for path in COMPUTING))
@@ -32,8 +31,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     terminal = Terminal()
-    signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is pytest's, which has a database to stop
-    failed = tested_alone(options.rest) if options.rest else everything(terminal)
+    before = signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is pytest's, which has a database to stop
+    try:
+        failed = chosen(options.rest) if options.rest else everything(terminal)
+    finally:
+        signal.signal(signal.SIGINT, before)
     if failed:
         terminal.say(terminal.paint(f"Failed: {', '.join(failed)}.", "red"))
         return 1
@@ -48,7 +50,7 @@ def everything(terminal: Terminal) -> list[str]:
     return failed + [f"pytest {' '.join(COMPUTING)}"] * (computing.returncode != 0)
 
 
-def tested_alone(rest: Sequence[str]) -> list[str]:
+def chosen(rest: Sequence[str]) -> list[str]:
     return ["pytest"] * (pytest(*rest).wait() != 0)
 
 
@@ -56,7 +58,7 @@ def tested_alone(rest: Sequence[str]) -> list[str]:
 def beside(tests: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
     """Tests that run while the block does; what they say comes when both are done."""
     with tempfile.TemporaryFile() as said:
-        process = pytest("-p", "no:cacheprovider", *tests, output=said.fileno())
+        process = pytest(*tests, output=said.fileno())
         yield process
         process.wait()
         said.seek(0)
@@ -76,7 +78,7 @@ def passes(terminal: Terminal, name: str) -> bool:
 
 
 def pytest(*arguments: str, output: int | None = None) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "pytest", *arguments]
+    command = [sys.executable, *PYTEST, *arguments]
     errors = None if output is None else subprocess.STDOUT
     return subprocess.Popen(
         command, cwd=ROOT, env=os.environ | {"PYTHONFAULTHANDLER": "1"}, stdout=output, stderr=errors

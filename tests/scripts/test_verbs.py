@@ -10,6 +10,7 @@ import pytest
 
 from scripts import __main__ as command
 from scripts import reset, test
+from scripts.places import ROOT
 from scripts.terminal import Problem
 from scripts.twin.lock import held
 
@@ -125,21 +126,40 @@ def test_reset_asks_and_without_anybody_to_ask_does_nothing(local: Path, monkeyp
 # --- test -----------------------------------------------------------------------------------------------------------
 
 
+# Says what it was asked for, and fails when its first word is among that.
+SUITE = ("-c", "import sys; print('ran', *sys.argv[2:]); sys.exit(sys.argv[1] in sys.argv[2:])")
+
+
 @pytest.mark.parametrize(
-    ("check", "suite", "code"), [("pass", True, 0), ("raise SystemExit('E501')", True, 1), ("pass", False, 1)]
+    ("check", "failing", "code"),
+    [
+        ("pass", "nothing", 0),
+        ("raise SystemExit('E501')", "nothing", 1),
+        ("pass", test.COMPUTING[0], 1),
+        ("pass", test.WAITING[-1], 1),
+    ],
 )
 def test_one_failure_anywhere_is_a_failure(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], check: str, suite: bool, code: int
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], check: str, failing: str, code: int
 ) -> None:
     monkeypatch.setattr(test, "CHECKS", {"style": ("timeit", "-n1", "-r1", check)})
-    monkeypatch.setattr(test, "tested", lambda _: suite)
+    monkeypatch.setattr(test, "PYTEST", (*SUITE, failing))
     assert test.run(argparse.Namespace(rest=[])) == code
-    said = capsys.readouterr().out
+    said = capfd.readouterr().out
     assert ("Everything passed." in said) is (code == 0)
     assert ("E501" in said) is ("E501" in check)
+    assert said.count("ran ") == 2
 
 
-def test_with_arguments_only_the_chosen_tests_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_tested_twice_and_nothing_left_out() -> None:
+    assert set(test.WAITING) == {"tests", *(f"--ignore={path}" for path in test.COMPUTING)}
+    assert [path for path in test.COMPUTING if not (ROOT / path).exists()] == []
+
+
+def test_with_arguments_only_the_chosen_tests_run(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(test, "passes", lambda *_: pytest.fail("no other check was asked for"))
-    monkeypatch.setattr(test, "tested", lambda arguments: arguments == ["-k", "stock"])
+    monkeypatch.setattr(test, "PYTEST", (*SUITE, "nothing"))
     assert test.run(argparse.Namespace(rest=["-k", "stock"])) == 0
+    assert "ran -k stock\n" in capfd.readouterr().out
