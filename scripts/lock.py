@@ -1,4 +1,4 @@
-"""Resolve requirements/*.in again into locks with hashes and without hosts, for every platform and Python 3.11 up."""
+"""Resolve every .in file again into a lock with hashes and without hosts, for every platform and Python 3.11 up."""
 
 import argparse
 import os
@@ -11,7 +11,11 @@ from scripts.places import ROOT
 from scripts.terminal import Problem, Terminal
 
 SUMMARY = "resolve the requirements again"
-LOCKS = ("service", "function", "runtime", "local", "aws", "dev", "ops", "checkov", "uv")
+TOGETHER = ("service", "function", "runtime", "local", "aws", "dev", "ops", "browser", "checkov", "uv")
+LOCKS = (
+    *(f"requirements/{name}" for name in TOGETHER),
+    "chalice_app/requirements",  # where the packager of that app looks
+)
 REST_DAYS = 7  # what was uploaded since is left out: malicious uploads are mostly found within days
 
 
@@ -27,18 +31,18 @@ def run(options: argparse.Namespace) -> int:
     if uv is None:
         raise Problem(f"uv could not be fetched; see {bootstrap.VENV / 'install.log'}")
     for name in LOCKS:
-        with terminal.step(f"requirements/{name}.txt") as step:
+        with terminal.step(f"{name}.txt") as step:
             step.detail = f"{resolve(uv, name, options)} packages"
     return 0
 
 
 def resolve(uv: str, name: str, options: argparse.Namespace) -> int:
-    lock = ROOT / "requirements" / f"{name}.txt"
+    lock = ROOT / f"{name}.txt"
     command = [uv, "pip", "compile", "--universal", "--python-version", "3.11", "--generate-hashes"]
     command += ["--no-emit-index-url", "--no-emit-find-links", "--quiet", "--exclude-newer", options.exclude_newer]
     command += ["--custom-compile-command", "scripts/tandem lock", "--output-file", str(lock)]
-    command += ["--upgrade"] * options.upgrade + [f"requirements/{name}.in"]
+    command += ["--upgrade"] * options.upgrade + [f"{name}.in"]
     done = subprocess.run(command, cwd=ROOT, env=os.environ | bootstrap.UV, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise Problem(f"requirements/{name}.in has no solution: {done.stderr.strip()}")
+        raise Problem(f"{name}.in has no solution: {done.stderr.strip()}")
     return sum("==" in line for line in lock.read_text().splitlines())

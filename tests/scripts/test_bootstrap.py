@@ -93,6 +93,27 @@ def test_the_first_start_installs_and_the_second_skips_everything(checkout: Path
     assert run(checkout / "scripts" / "up", env=env) == (0, "ran up\n", "")
 
 
+def test_another_environment_holds_one_lock_and_is_made_once(checkout: Path, tmp_path: Path) -> None:
+    """For what does not fit into `.venv`: the name of a lock, a folder, and the interpreter that is in it then."""
+    code = "import bootstrap, pathlib, sys; print(bootstrap.environment(sys.argv[1], pathlib.Path(sys.argv[2])))"
+    env = environment(checkout) | {"PYTHONPATH": str(checkout / "scripts")}
+    python, folder, lock = env["PYTHON"], tmp_path / "deep" / "runtime", checkout / "requirements" / "runtime.txt"
+
+    def asked() -> tuple[int, str, str]:
+        return run(python, "-c", code, "runtime", str(folder), env=env)
+
+    shutil.copy(checkout / "requirements" / "local.txt", lock)
+    assert asked() == (0, f"{folder}/bin/python\n", "")
+    assert (folder / "installed-runtime.txt").read_text() == lock.read_text()
+    (folder / "stays").touch()
+    assert asked()[0] == 0
+    assert (folder / "stays").exists()
+    lock.write_text(lock.read_text() + "# changed\n")
+    assert asked()[0] == 0
+    assert not (folder / "stays").exists()
+    assert not (checkout / ".venv").exists()
+
+
 @pytest.fixture
 def installed(checkout: Path) -> Path:
     """A checkout whose environment fits its local lock, made by hand because that is faster."""
@@ -196,9 +217,7 @@ def test_a_python_without_venv_is_one_sentence(checkout: Path, tmp_path: Path) -
     crippled = f'case "$*" in *venv*) echo "No module named venv"; exit 1;; esac; exec {sys.executable} "$@"'
     bootstrap = (ROOT / "scripts" / "bootstrap.py").read_text()
     crippled_python = executable(tmp_path / "crippled" / "python", crippled)
-    (checkout / "scripts" / "bootstrap.py").write_text(
-        bootstrap.replace("[sys.executable", f"[{str(crippled_python)!r}")
-    )
+    (checkout / "scripts" / "bootstrap.py").write_text(bootstrap.replace("sys.executable", repr(str(crippled_python))))
     code, _, err = run(checkout / "scripts" / "up", env=environment(checkout))
     assert code == 1
     assert err.startswith("tandem: this Python cannot make environments; install its venv package")

@@ -1,0 +1,1 @@
+"""What `tandem build` makes: a module for each kind of thing, with SUMMARY, arguments(parser) and run(options)."""
