@@ -8,6 +8,7 @@ import asyncio
 import re
 import time
 from collections.abc import Mapping
+from typing import Any
 from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -24,7 +25,7 @@ from services.chassis.errors import (
     UriTooLong,
 )
 from services.chassis.logs import logger, request_id
-from services.chassis.problems import problem
+from services.chassis.problems import Refuse, as_problem
 from services.chassis.upstream import DEADLINE_HEADER, TRACE_HEADER, deadline, trace_header
 
 # The load balancer stops at 16 KiB for a line and 64 KiB for all headers; nothing of ours comes near these.
@@ -44,10 +45,13 @@ log = logger("http")
 
 
 class Guard:
-    """Wraps an app. `large_bodies` gives paths a body limit of their own, in bytes."""
+    """Wraps an app. `large_bodies` gives paths a body limit of their own, in bytes; `refuse` words what is refused."""
 
-    def __init__(self, app: ASGIApp, *, served_by: str, large_bodies: Mapping[str, int]) -> None:
+    def __init__(
+        self, app: ASGIApp, *, served_by: str, large_bodies: Mapping[str, int], refuse: Refuse = as_problem
+    ) -> None:
         self._app = app
+        self._refuse = refuse
         self._served_by = served_by
         self._large_bodies = large_bodies
 
@@ -57,19 +61,26 @@ class Guard:
             return
         started = time.perf_counter()
         headers = Headers(scope=scope)
-        given = headers.get("x-request-id", "")
-        identifier = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
-        request_id.set(identifier)
+        identifier = identified(headers)
         trace_header.set(headers.get(TRACE_HEADER, ""))
         answer = _Answer(scope, send, {"x-request-id": identifier, "x-served-by": self._served_by})
         method = scope["method"]
-        if method == "HEAD":  # the framework answers GET; `_Answer` leaves the body out
-            scope = {**scope, "method": "GET"}
+        # The framework answers GET where HEAD is asked for; `_Answer` leaves the body out.
+        scope = {**scope, "method": "GET" if method == "HEAD" else method, "client": self._client(scope, headers)}
         try:
             await self._serve(scope, headers, receive, answer)
         finally:
             if not scope["path"].endswith(_HEALTH):
                 _log_request(method, scope, answer.status, time.perf_counter() - started)
+
+    def _client(self, scope: Scope, headers: Headers) -> Any:
+        """Whom the load balancer saw. It adds that address to X-Forwarded-For; what stands before it anybody can write.
+
+        On AWS nothing reaches a process but through the load balancer; locally anything does, so the peer counts.
+        """
+        forwarded = [] if self._served_by == "local" else headers.getlist("x-forwarded-for")
+        last = forwarded[-1].rpartition(",")[2].strip() if forwarded else ""
+        return (last, 0) if last else scope.get("client")
 
     async def _serve(self, scope: Scope, headers: Headers, receive: Receive, answer: "_Answer") -> None:
         try:
@@ -78,10 +89,22 @@ class Guard:
             with deadline(_seconds_left(headers)):
                 await self._app(scope, _Body(receive, limit).receive, answer.send)
         except DomainError as error:
-            await answer.replace(problem(error), scope, receive)
+            await answer.replace(self._refuse(scope, error), scope, receive)
         except Exception:
             log.error("unhandled exception", exc_info=True)
-            await answer.replace(problem(DomainError()), scope, receive)
+            await answer.replace(self._refuse(scope, DomainError()), scope, receive)
+
+
+def identified(headers: Headers) -> str:
+    """The request's id for logs and answers from here on: the client's, if it is one, or a new one."""
+    given = headers.get("x-request-id", "")
+    identifier = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+    request_id.set(identifier)
+    return identifier
+
+
+class AnswerBegun(ConnectionError):
+    """Raised while an error is handled whose answer comes too late: a part of another one has been sent."""
 
 
 class _Body:
@@ -130,7 +153,7 @@ class _Answer:
     async def replace(self, response: Response, scope: Scope, receive: Receive) -> None:
         """Answer `response`, unless an answer is already on its way: then the connection breaks, as it must."""
         if self.status:
-            raise ConnectionError("the answer had begun")
+            raise AnswerBegun
         response.headers["connection"] = "close"
         await response(scope, receive, self.send)
 

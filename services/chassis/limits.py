@@ -58,8 +58,12 @@ class InFlight:
 
     @contextmanager
     def slot(self, *, spare: int = 0) -> Iterator[None]:
-        """A place for one request. What matters less leaves `spare` places to what matters more."""
-        if self._count >= self._cap - spare:
+        """A place for one request. What matters less leaves `spare` places to what matters more.
+
+        Where there are no more places than that (a function has one connection and one request at a time), one of them
+        is for everything.
+        """
+        if self._count >= max(self._cap - spare, 1):
             raise Unavailable("Too much is being done already", retry_after=1)
         self._count += 1
         try:

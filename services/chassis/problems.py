@@ -1,14 +1,18 @@
 """Problem documents (RFC 9457): what every error looks like on the wire, and how a route declares them."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from starlette.responses import Response
+from starlette.types import Scope
 
 from services.chassis.errors import DomainError
 from services.chassis.logs import logger, request_id
 
 log = logger("problems")
+
+Refuse = Callable[[Scope, DomainError], Response]  # how an app says no
 
 MEDIA_TYPE = "application/problem+json"
 PROBLEMS = "/problems/"  # `type` is relative: /problems/<code>
@@ -53,10 +57,20 @@ _MEANING = {
 }
 
 
-def problem(error: DomainError) -> Response:
-    """The answer for `error`. What is our side's doing is logged with its cause, which the client does not see."""
+def as_problem(_: Scope, error: DomainError) -> Response:
+    """How every app says no that has no pages."""
+    return problem(error)
+
+
+def note(error: DomainError) -> None:
+    """What is our side's doing is logged with its cause, which the client does not see."""
     if error.status >= 500:
         log.warning("refused", code=error.code, detail=str(error), cause=repr(error.__cause__))
+
+
+def problem(error: DomainError) -> Response:
+    """The answer for `error`."""
+    note(error)
     document: dict[str, Any] = {
         "type": PROBLEMS + error.code,
         "title": error.title,

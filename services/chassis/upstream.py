@@ -13,21 +13,18 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
-
-import aiohttp
-from yarl import URL
 
 from services.chassis.auth import InternalRequest, Signer
 from services.chassis.errors import Unavailable
 from services.chassis.logs import request_id
 
+if TYPE_CHECKING:
+    from services.chassis.client import Client
+
 Clock = Callable[[], float]
 
-CONNECT_TIMEOUT = 0.5  # seconds
-IDLE_TIMEOUT = 30.0  # seconds a connection may wait for its next call; below the peer's keep-alive of 75
-CONNECTIONS = 100
 ORIGIN_HEADER = "X-Origin-Verify"  # shows the load balancer that a call comes from inside or through the CDN
 DEADLINE_HEADER = "X-Deadline-Ms"  # what is left, so that clocks need not agree
 TRACE_HEADER = "X-Amzn-Trace-Id"
@@ -90,6 +87,7 @@ class Breaker:
 
     clock: Clock = time.monotonic
     _calls: deque[tuple[float, bool]] = field(default_factory=deque)
+    _failures: int = 0  # among the calls
     _open_until: float = 0.0
     _probing: bool = False
 
@@ -112,12 +110,13 @@ class Breaker:
             self._probing = False
             self._open_until = now + 5.0 if failed else 0.0
             self._calls.clear()
+            self._failures = 0
         elif not self._open_until:
             self._calls.append((now, failed))
+            self._failures += failed
             while self._calls[0][0] < now - 10.0:
-                self._calls.popleft()
-            failures = sum(failed for _, failed in self._calls)
-            if len(self._calls) >= 20 and failures * 2 >= len(self._calls):
+                self._failures -= self._calls.popleft()[1]
+            if len(self._calls) >= 20 and self._failures * 2 >= len(self._calls):
                 self._open_until = now + 5.0
 
     def abandon(self, *, probe: bool) -> None:
@@ -147,7 +146,7 @@ class Upstream:
         self._standing = {ORIGIN_HEADER: origin_secret} if origin_secret else {}
         self._budget = RetryBudget()
         self._breaker = breaker or Breaker()
-        self._session: aiohttp.ClientSession | None = None
+        self._client: Client | None = None
 
     @property
     def open(self) -> bool:
@@ -190,9 +189,13 @@ class Upstream:
         raise AssertionError("the last try returns or raises")
 
     async def close(self) -> None:
-        if self._session:
-            await self._session.close()
-            self._session = None
+        if self._client:
+            await self._client.close()
+            self._client = None
+
+    async def load(self) -> None:
+        """Load the HTTP client ahead of the first call, which would stand still for it."""
+        self._open()
 
     def _may_retry(self) -> bool:
         left = remaining()
@@ -206,7 +209,7 @@ class Upstream:
         seconds = call.timeout if left is None else min(call.timeout, left)
         try:
             answer = await self._send(call, seconds)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except OSError as error:
             if isinstance(error, TimeoutError) and seconds < call.timeout / 2:
                 # Our caller was in a hurry. If that counted, short deadlines from outside would open the breaker.
                 self._breaker.abandon(probe=probe)
@@ -225,28 +228,17 @@ class Upstream:
             headers["Authorization"] = self._signer.sign(
                 InternalRequest(call.method, call.target, call.body, self._audience)
             )
-        async with self._client().request(
-            call.method,
-            URL(self._base + call.target, encoded=True),
-            data=call.body or None,
-            headers=headers,
-            allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_TIMEOUT),
-        ) as response:
-            return Answer(response.status, response.headers, await response.read())
+        status, received, body = await self._open().send(
+            call.method, self._base + call.target, body=call.body, headers=headers, seconds=seconds
+        )
+        return Answer(status, received, body)
 
-    def _client(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=IDLE_TIMEOUT),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
-                skip_auto_headers=("User-Agent", "Content-Type", "Accept-Encoding"),
-            )
-            # By itself it sends a PUT again after a disconnect, under the same signature, which the peer then refuses
-            # as a replay. There is no public switch; a test holds this one.
-            self._session._retry_connection = False
-        return self._session
+    def _open(self) -> "Client":
+        if self._client is None:
+            from services.chassis.client import Client  # noqa: PLC0415 - `client` says why
+
+            self._client = Client()
+        return self._client
 
 
 @dataclass(frozen=True, slots=True)

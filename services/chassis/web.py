@@ -1,7 +1,6 @@
 """The HTTP door: one function that puts an app together, the same for every service and every runtime."""
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -14,18 +13,14 @@ from starlette.routing import Match
 
 from services.chassis import problems
 from services.chassis.auth import AdminKeys, Sessions, Verifier
+from services.chassis.chores import Chores, Repeated, Step
 from services.chassis.errors import DomainError, InvalidRequest, MethodNotAllowed, NotFound
 from services.chassis.guard import Guard
-from services.chassis.logs import logger
 from services.chassis.settings import Settings
 
-Step = Callable[[], Awaitable[Any]]
 Ready = Callable[[], Awaitable[Mapping[str, bool]]]
 
-
 _OWN = ("healthz", "readyz", "docs", "openapi.json")  # below the prefix
-
-log = logger("background")
 
 
 class JSONBytes(Response):
@@ -43,16 +38,19 @@ def create_app(  # noqa: PLR0913 - the one place where everything meets, all by 
     ready: Ready,
     state: Mapping[str, Any] | None = None,
     startup: Sequence[Step] = (),
-    background: Sequence[Step] = (),
+    background: Mapping[str, Repeated] | None = None,
     close: Sequence[Step] = (),
     large_bodies: Mapping[str, int] | None = None,
+    refuse: problems.Refuse = problems.as_problem,
 ) -> FastAPI:
     """Put an app together.
 
-    `state` is what routes reach as `request.app.state.<name>`. `startup` runs before the first request, each of
-    `background` as a task beside the requests (unless the settings say no), `close` at the end. On Lambda there is no
-    lifespan, so nothing in `startup` may be needed to serve. `large_bodies` gives paths their own limit in bytes.
+    `state` is what routes reach as `request.app.state.<name>`. `startup` runs before the first request, each step of
+    `background` again and again beside the requests (unless the settings say no), `close` at the end. On Lambda there
+    is no lifespan, so nothing in `startup` may be needed to serve; background steps and `close` are reached through
+    `app.state.chores`. `large_bodies` gives paths their own limit in bytes. `refuse` makes the answer for every error.
     """
+    chores = Chores(background or {}, close)
     app = FastAPI(
         title=title,
         version=settings.version,
@@ -60,13 +58,15 @@ def create_app(  # noqa: PLR0913 - the one place where everything meets, all by 
         openapi_url=f"{prefix}/openapi.json",
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=_lifespan(startup, background if settings.background else (), close),
+        lifespan=_lifespan(startup, chores, repeat=settings.background),
     )
     app.state.settings = settings
+    app.state.chores = chores
     app.state.sessions = Sessions(settings.session_keys)
     app.state.admin_keys = AdminKeys(settings.admin_keys)
     app.state.verifier = Verifier(settings.service_keys)
     app.state.draining = False
+    app.state.refuse = refuse
     app.state.named_paths = _named_paths(routers) | {f"{prefix}/{name}" for name in _OWN}
     for name, value in (state or {}).items():
         setattr(app.state, name, value)
@@ -76,24 +76,8 @@ def create_app(  # noqa: PLR0913 - the one place where everything meets, all by 
         app.include_router(router)
     app.add_exception_handler(DomainError, _answer_domain_error)
     app.add_exception_handler(HTTPException, _answer_http_exception)
-    app.add_middleware(Guard, served_by=settings.served_by, large_bodies=large_bodies or {})
+    app.add_middleware(Guard, served_by=settings.served_by, large_bodies=large_bodies or {}, refuse=refuse)
     return app
-
-
-def repeated(name: str, step: Step, *, every: float) -> Step:
-    """A background task that runs `step` every so many seconds for ever; a failure is logged and not the last word."""
-
-    async def loop() -> None:
-        while True:
-            await asyncio.sleep(every * random.uniform(0.8, 1.2))  # so that tasks started together drift apart
-            try:
-                await step()
-            except DomainError as error:
-                log.warning("background step failed", step=name, error=str(error))
-            except Exception:
-                log.error("background step failed", step=name, exc_info=True)
-
-    return loop
 
 
 def _health(settings: Settings, ready: Ready) -> APIRouter:
@@ -120,15 +104,16 @@ def _health(settings: Settings, ready: Ready) -> APIRouter:
     return router
 
 
-def _lifespan(startup: Sequence[Step], background: Sequence[Step], close: Sequence[Step]) -> Callable[[FastAPI], Any]:
+def _lifespan(startup: Sequence[Step], chores: Chores, *, repeat: bool) -> Callable[[FastAPI], Any]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            for step in close:
+            for step in chores.close:
                 stack.push_async_callback(step)
             for step in startup:
                 await step()
-            tasks = [asyncio.ensure_future(step()) for step in background]
+            background = chores.background if repeat else {}
+            tasks = [asyncio.ensure_future(repeated.loop(name)) for name, repeated in background.items()]
             try:
                 yield
             finally:
@@ -145,21 +130,26 @@ def _named_paths(routers: Iterable[APIRouter]) -> frozenset[str]:
     return frozenset(route.path for route in routes if isinstance(route, APIRoute) and not route.param_convertors)
 
 
-async def _answer_domain_error(_: Request, error: Exception) -> Response:
+async def _answer_domain_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, DomainError)  # noqa: S101 - the framework calls this for nothing else
-    return problems.problem(error)
+    return _refused(request, error)
+
+
+def _refused(request: Request, error: DomainError) -> Response:
+    response: Response = request.app.state.refuse(request.scope, error)
+    return response
 
 
 async def _answer_http_exception(request: Request, error: Exception) -> Response:
     """What the framework itself refuses: no such path, no such method, a body it could not read."""
     assert isinstance(error, HTTPException)  # noqa: S101
     if error.status_code == 404:
-        return problems.problem(NotFound())
+        return _refused(request, NotFound())
     if error.status_code == 405:
-        response = problems.problem(MethodNotAllowed())
+        response = _refused(request, MethodNotAllowed())
         response.headers["allow"] = ", ".join(_methods(request))
         return response
-    return problems.problem(InvalidRequest())
+    return _refused(request, InvalidRequest())
 
 
 def _methods(request: Request) -> list[str]:

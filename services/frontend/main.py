@@ -1,5 +1,6 @@
-"""The composition root: puts the gateway together. Importing it does nothing."""
+"""The composition root: puts the gateway and the pages together. Importing it does nothing."""
 
+import os
 import time
 from collections.abc import Callable, Mapping
 
@@ -9,7 +10,7 @@ from services.chassis.limits import TokenBuckets
 from services.chassis.settings import Settings
 from services.chassis.upstream import Upstream
 from services.chassis.web import create_app
-from services.frontend import forwarding, routes
+from services.frontend import forwarding, pages, routes
 from services.frontend.backends import HttpOrders, HttpProducts, Orders, Products
 from services.frontend.operations import IMPORT_PATH
 from services.frontend.shelf import Shelf
@@ -20,6 +21,7 @@ IMPORT_BYTES = 8 * 1024 * 1024  # as many as the product service takes
 def create(
     settings: Settings | None = None,
     *,
+    env: Mapping[str, str] = os.environ,
     products: Products | None = None,
     orders: Orders | None = None,
     sessions_per_minute: int | None = None,
@@ -29,11 +31,12 @@ def create(
 
     `sessions_per_minute` is for one address; the settings say it otherwise.
     """
-    settings = settings or Settings.from_env("frontend", needs=("UPSTREAM_URL",))
-    close = []
+    settings = settings or Settings.from_env("frontend", env, needs=("UPSTREAM_URL",))
+    startup, close = [], []
 
     def upstream() -> Upstream:
         client = Upstream(settings.upstream_url or "", origin_secret=settings.origin_secret)
+        startup.append(client.load)
         close.append(client.close)
         return client
 
@@ -52,12 +55,15 @@ def create(
         settings,
         title="Tandem gateway",
         prefix="/api",
-        routers=(forwarding.router, routes.router),
+        routers=(*pages.ROUTERS, forwarding.router, routes.router),
         ready=ready,
         state={
             "backends": backends,
             "session_rate": TokenBuckets(rate=rate / 60, burst=rate, clock=clock),
+            "look": pages.look(),
         },
+        startup=startup,
         close=close,
         large_bodies={IMPORT_PATH: IMPORT_BYTES},
+        refuse=pages.refuse,
     )

@@ -1,5 +1,6 @@
 """Where the order service is put together."""
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -7,12 +8,13 @@ from functools import partial
 from fastapi import FastAPI
 
 from services.chassis.auth import Signer
+from services.chassis.chores import Repeated
 from services.chassis.database import Database
 from services.chassis.limits import InFlight, TokenBuckets
 from services.chassis.migrations import check
 from services.chassis.settings import Settings
 from services.chassis.upstream import Upstream
-from services.chassis.web import create_app, repeated
+from services.chassis.web import create_app
 from services.order import routes
 from services.order.catalog import Catalog, HttpCatalog
 from services.order.service import reconcile_once
@@ -26,13 +28,14 @@ PAUSE = 5.0  # seconds between two rounds of the reconciler
 def create(
     settings: Settings | None = None,
     *,
+    env: Mapping[str, str] = os.environ,
     database: Database | None = None,
     catalog: Catalog | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> FastAPI:
     """The app, complete and unopened. Every collaborator can be another one; what is given is the giver's to close."""
-    settings = settings or Settings.from_env("order", needs=["DATABASE_URL", "UPSTREAM_URL"])
-    close = []
+    settings = settings or Settings.from_env("order", env, needs=["DATABASE_URL", "UPSTREAM_URL"])
+    startup, close = [], []
     if database is None:
         database = Database(settings.database_url or "", size=settings.database_pool)
         close.append(database.close)
@@ -44,6 +47,7 @@ def create(
             origin_secret=settings.origin_secret,
         )
         catalog = HttpCatalog(upstream)
+        startup.append(upstream.load)
         close.append(upstream.close)
     shop = routes.Shop(
         database,
@@ -65,7 +69,7 @@ def create(
         routers=[routes.router],
         ready=ready,
         state={"shop": shop},
-        startup=[partial(check, database, OWNER)],
-        background=[repeated("reconciler", reconcile, every=PAUSE)],
+        startup=[*startup, partial(check, database, OWNER)],
+        background={"reconciler": Repeated(reconcile, every=PAUSE)},
         close=close,
     )

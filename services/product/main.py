@@ -1,16 +1,18 @@
 """The composition root: puts the product service together. Importing it does nothing."""
 
+import os
 from collections.abc import Mapping
 from functools import partial
 
 from fastapi import FastAPI
 
+from services.chassis.chores import Repeated
 from services.chassis.database import Database
 from services.chassis.errors import Unavailable
 from services.chassis.logs import logger
 from services.chassis.migrations import check
 from services.chassis.settings import Settings
-from services.chassis.web import create_app, repeated
+from services.chassis.web import create_app
 from services.product import demo
 from services.product.model.reservations import SWEEP_SECONDS
 from services.product.routes import ROUTERS
@@ -21,9 +23,14 @@ from services.product.store import OWNER
 log = logger("product")
 
 
-def create(settings: Settings | None = None, *, database: Database | None = None) -> FastAPI:
+def create(
+    settings: Settings | None = None,
+    *,
+    env: Mapping[str, str] = os.environ,
+    database: Database | None = None,
+) -> FastAPI:
     """The app. Whoever hands in a database closes it."""
-    settings = settings or Settings.from_env("product", needs=("DATABASE_URL",))
+    settings = settings or Settings.from_env("product", env, needs=("DATABASE_URL",))
     used = database or Database(settings.database_url or "", size=settings.database_pool)
     return create_app(
         settings,
@@ -33,7 +40,7 @@ def create(settings: Settings | None = None, *, database: Database | None = None
         ready=partial(_ready, used),
         state={"database": used},
         startup=[partial(_start, used, seed=settings.seed_demo)],
-        background=[repeated("sweeper", partial(_sweep, used), every=SWEEP_SECONDS)],
+        background={"sweeper": Repeated(partial(_sweep, used), every=SWEEP_SECONDS)},
         close=[used.close] if database is None else [],
         large_bodies={"/products/import": IMPORT_BYTES},
     )

@@ -89,3 +89,9 @@ def test_what_matters_less_is_refused_first() -> None:
             pytest.fail("a read took the last place")
         with in_flight.slot():
             pass
+
+
+def test_where_there_are_few_places_what_matters_less_still_has_one() -> None:
+    in_flight = InFlight(2)
+    with in_flight.slot(spare=8), pytest.raises(Unavailable), in_flight.slot(spare=8):
+        pytest.fail("there is one place for it")

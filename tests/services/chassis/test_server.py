@@ -14,11 +14,8 @@ from dataclasses import dataclass
 import aiohttp
 import pytest
 
-from cfn.environments import Service
-from scripts.twin.health import HealthChecks
-from scripts.twin.load_balancer import LoadBalancer
-from scripts.twin.routing import Target, listener
-from tests.services.conftest import served
+from scripts.twin.load_balancer.targets import Target
+from tests.scripts.twin.balancing import balancer_of, opened, until
 from tests.services.raw_http import Reply, request, talk
 
 FACTORY = "tests.services.chassis.tiny:create"
@@ -180,8 +177,6 @@ async def test_a_setting_that_is_missing_is_one_sentence() -> None:
     assert output.decode() == "services.order.main:create: DATABASE_URL is missing\n"
 
 
-SHOP = (Service(name="tiny", port=1, paths=(), priority=1, app=FACTORY),)
-CHECKS = HealthChecks(interval=0.1, timeout=0.5, threshold=2, first_interval=0.05)
 PAUSE = 0.02  # seconds between two requests
 
 
@@ -201,20 +196,20 @@ async def visit(url: str, pace: float, finished: asyncio.Event) -> list[int]:
 
 
 async def turn(target: Target, *, healthy: bool) -> None:
-    async with asyncio.timeout(20):
-        while target.healthy is not healthy:  # noqa: ASYNC110 - another process decides
-            await asyncio.sleep(0.02)
+    await until(lambda: target.healthy is healthy)
 
 
 @pytest.mark.slow
 async def test_a_rolling_restart_loses_no_request() -> None:
     """Two tasks, each of them replaced twice behind the load balancer, at fifty requests a second."""
     ports = [free_port(), free_port()]
-    balancer = LoadBalancer(listener(SHOP, {"tiny": [f"127.0.0.1:{port}" for port in ports]}), checks=CHECKS)
-    targets, finished = balancer.listener.groups["tiny"].targets, asyncio.Event()
+    balancer, finished = balancer_of([]), asyncio.Event()
+    for port in ports:
+        balancer.register_service("frontend", f"127.0.0.1:{port}")  # which takes every path
+    targets = balancer.groups[balancer.account.deployment.task("frontend").group].targets
     processes = [await start(port) for port in ports]
     try:
-        async with served(balancer) as url:
+        async with opened(balancer) as (url, _):
             for target in targets:
                 await turn(target, healthy=True)
             visiting = asyncio.create_task(visit(url, PAUSE, finished))

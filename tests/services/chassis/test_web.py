@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import logging
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -10,7 +13,9 @@ from fastapi import FastAPI
 
 from services.chassis import guard
 from services.chassis.auth import InternalRequest, Sessions, Signer
-from tests.services.chassis.conftest import ADMIN_TOKEN, READER_TOKEN, SETTINGS
+from services.chassis.web import create_app
+from tests.services.chassis.conftest import ADMIN_TOKEN, READER_TOKEN, SETTINGS, router
+from tests.services.conftest import Serve
 from tests.services.raw_http import Reply, talk
 
 HOST = "Host: shop\r\n"
@@ -227,6 +232,24 @@ async def test_a_body_that_stops_coming_is_408(base_url: str, monkeypatch: pytes
 async def test_a_request_whose_deadline_is_over_is_refused(base_url: str) -> None:
     reply = await ask(base_url, get("/things/7", "X-Deadline-Ms: 0"))
     assert (reply.status, code(reply)) == (503, "unavailable")
+
+
+@pytest.mark.parametrize(("served_by", "client"), [("fargate", "203.0.113.9"), ("local", "127.0.0.1")])
+async def test_the_client_is_whom_the_load_balancer_saw_where_there_is_one(
+    serve: Serve, caplog: pytest.LogCaptureFixture, served_by: str, client: str
+) -> None:
+    """The first addresses anybody can write; without a load balancer the last one too."""
+
+    async def ready() -> Mapping[str, bool]:
+        return {}
+
+    settings = replace(SETTINGS, served_by=served_by)
+    app = create_app(settings, title="Things", prefix="/things", routers=[router], ready=ready)
+    with caplog.at_level(logging.INFO):
+        async with serve(app) as url:
+            await ask(url, get("/things/7", "X-Forwarded-For: 1.1.1.1", "X-Forwarded-For: 2.2.2.2, 203.0.113.9"))
+    clients = [getattr(record, "fields")["client"] for record in caplog.records if record.getMessage() == "request"]  # noqa: B009
+    assert clients == [client]
 
 
 async def test_health_is_the_process_alone_and_answers_503_while_draining(app: FastAPI, base_url: str) -> None:
