@@ -2,10 +2,10 @@
 
 import argparse
 
-from scripts.benches import race
+from scripts.benches import cold, pages, parity, race
 
-SUMMARY = "measure the platform: race"
-BENCHES = {"race": race}
+SUMMARY = "measure the platform: cold, pages, parity, race"
+BENCHES = {"cold": cold, "pages": pages, "parity": parity, "race": race}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

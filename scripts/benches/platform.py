@@ -6,15 +6,17 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cfn.environments import SERVICES
 from scripts.databases import migrate_all
 from scripts.places import LOCAL
 from scripts.terminal import Problem, Terminal
 from scripts.twin import keys
+from scripts.twin.deployment.file import save
+from scripts.twin.deployment.local import local_deployment
+from scripts.twin.deployment.values import Deployment
 from scripts.twin.keys import Keys
 from scripts.twin.postgres import PostgresError, attach, free_port, running
 from scripts.twin.processes import Line, Supervisor
-from scripts.twin.programs import load_balancer, placed, program
+from scripts.twin.programs import Ports, lambda_service, load_balancer, placed, task
 from services.chassis.auth import Sessions
 
 NEEDED = ("product", "order")
@@ -34,11 +36,21 @@ class Platform:
         return [sessions.issue().token for _ in range(count)]
 
 
+@dataclass(frozen=True, slots=True)
+class Own(Platform):
+    """One of our own: where each of its programs listens, and what it was made from."""
+
+    ports: Ports
+    deployment: Deployment
+
+
 @contextlib.asynccontextmanager
-async def own(terminal: Terminal) -> AsyncIterator[Platform]:
-    """PostgreSQL as durable as it is by default, product, order and the load balancer, each a process of its own."""
+async def own(terminal: Terminal, *, functions: bool = False) -> AsyncIterator[Own]:
+    """PostgreSQL as durable as it is by default, product, order and the load balancer, each a process of its own; with
+    `functions` the Lambda service too."""
     port, secrets = free_port(), keys.new_keys()
-    services = placed(port, anywhere=True, services=[each for each in SERVICES if each.name in NEEDED])
+    deployment = local_deployment(secrets.environment(), seed_demo=False)
+    ports = placed(deployment, port, anywhere=True, only=NEEDED)
     with tempfile.TemporaryDirectory(prefix="tandem-bench-") as folder, contextlib.ExitStack() as outlasting:
         try:
             server = outlasting.enter_context(running(Path(folder), environment={}))
@@ -47,13 +59,17 @@ async def own(terminal: Terminal) -> AsyncIterator[Platform]:
         await migrate_all(server.url, secrets.passwords)
         children = Supervisor(Path(folder) / "logs", lambda line: _show(terminal, line))
         try:
-            programs = [load_balancer(port, services)]
-            programs += [program(service, port, server.url, secrets) for service in services]
+            save(deployment, Path(folder) / "deployment.json")
+            programs = [load_balancer(ports, Path(folder) / "deployment.json")]
+            programs += [task(deployment, service, ports, server.url, secrets) for service in NEEDED]
+            if functions:
+                file = Path(folder) / "functions.json"
+                programs.append(lambda_service(deployment, ports, server.url, secrets, file))
             for each in programs:
                 await children.start(each)
             for each in programs[1:]:
                 await children.ready(each)
-            yield Platform(f"http://127.0.0.1:{port}", server.url, secrets)
+            yield Own(f"http://127.0.0.1:{port}", server.url, secrets, ports, deployment)
         finally:
             await children.stop()
 

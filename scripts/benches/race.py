@@ -17,6 +17,7 @@ from uuid import uuid4
 import aiohttp
 
 from scripts.benches.buyers import Round, compete
+from scripts.benches.options import positive
 from scripts.benches.platform import Platform, own, running_here
 from scripts.invariants import Breach, breaches
 from scripts.terminal import Problem, Terminal
@@ -27,10 +28,10 @@ CATEGORY = "bench"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--stock", type=_positive, default=100, metavar="N", help="units there are (default: 100)")
-    parser.add_argument("--buyers", type=_positive, default=1000, metavar="N", help="of one unit each (default: 1000)")
-    parser.add_argument("--connections", type=_positive, default=64, metavar="N", help="at a time (default: 64)")
-    parser.add_argument("--times", type=_positive, default=20, metavar="N", help="rounds (default: 20)")
+    parser.add_argument("--stock", type=positive, default=100, metavar="N", help="units there are (default: 100)")
+    parser.add_argument("--buyers", type=positive, default=1000, metavar="N", help="of one unit each (default: 1000)")
+    parser.add_argument("--connections", type=positive, default=64, metavar="N", help="at a time (default: 64)")
+    parser.add_argument("--times", type=positive, default=20, metavar="N", help="rounds (default: 20)")
     parser.add_argument("--running", action="store_true", help="use what scripts/up runs; its orders stay in the data")
     parser.add_argument("--port", type=int, default=8080, help="of the running shop (default: 8080)")
 
@@ -137,10 +138,3 @@ async def _ask(http: aiohttp.ClientSession, method: str, path: str, body: dict[s
             return await answer.read()
     except aiohttp.ClientError as error:
         raise Problem(f"the shop does not answer: {error}") from None
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number

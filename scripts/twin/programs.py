@@ -1,30 +1,87 @@
-"""What runs locally: each service of the table, and the load balancer, as commands with their environment."""
+"""What runs locally: the tasks and functions of the deployment, and the load balancer, as commands with their
+environment."""
 
+import json
 import os
 import socket
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
-from cfn.environments import SERVICES, Service
-from scripts.databases import service_url
+from scripts.databases import OWNERS, service_url
 from scripts.places import ROOT
 from scripts.terminal import Problem
-from scripts.twin.keys import Keys
+from scripts.twin.deployment.values import Deployment
+from scripts.twin.keys import Keys, write_private
 from scripts.twin.postgres import free_port
 from scripts.twin.processes import Program
+from scripts.twin.stand_ins import Here, settled
+
+LOCAL_COMMAND = ("--host", "127.0.0.1", "--lame-duck", "0")
+"""What is added to a task's command: nobody else's machine calls, and nobody waits for a load balancer to notice."""
 
 
-def placed(port: int, *, anywhere: bool, services: Sequence[Service] = SERVICES) -> list[Service]:
-    """The services with the ports they will have. Raises Problem when one is taken."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """`shop` is the front door, `origin` the load balancer behind it, `lambda_service` the Invoke API, `alarms` the
+    operations app's side of AWS."""
+
+    shop: int
+    control: int
+    origin: int
+    lambda_service: int
+    alarms: int
+    services: Mapping[str, int]
+
+    @property
+    def origin_url(self) -> str:
+        return f"http://127.0.0.1:{self.origin}"
+
+    @property
+    def lambda_url(self) -> str:
+        return f"http://127.0.0.1:{self.lambda_service}"
+
+    @property
+    def status_url(self) -> str:
+        return f"{self.control_url}/status"
+
+    @property
+    def control_url(self) -> str:
+        return f"http://127.0.0.1:{self.control}"
+
+    @property
+    def slack_url(self) -> str:
+        return f"http://127.0.0.1:{self.alarms}/slack"
+
+
+def vacant(port: int) -> int:
+    """The port, if the shop can have it. Raises Problem."""
     if busy(port):
         raise Problem(f"Port {port} is in use by another program; choose another with --port.")
-    if anywhere:
-        return [replace(service, port=free_port()) for service in services]
-    for service in services:
-        if busy(service.port):
-            raise Problem(f"Port {service.port} of {service.name} is in use; --free-ports lets the services move.")
-    return list(services)
+    return port
+
+
+def placed(deployment: Deployment, port: int, *, anywhere: bool, only: Iterable[str] | None = None) -> Ports:
+    """The ports that everything will have, given the shop's. Raises Problem when a service's own is taken; what people
+    do not type stands beside the shop's where there is room, and anywhere else."""
+    services = {task.service: task.port for task in deployment.tasks if only is None or task.service in only}
+    for service, own in services.items():
+        if anywhere:
+            services[service] = free_port()
+        elif busy(own):
+            raise Problem(f"Port {own} of {service} is in use; --free-ports lets the services move.")
+    taken = {port, *services.values()}
+    control, origin, lambda_service, alarms = (beside(port + step, taken) for step in (1, 2, 3, 4))
+    return Ports(
+        shop=port, control=control, origin=origin, lambda_service=lambda_service, alarms=alarms, services=services
+    )
+
+
+def beside(wanted: int, taken: set[int]) -> int:
+    found = wanted if wanted < 65_536 and wanted not in taken and not busy(wanted) else free_port()
+    taken.add(found)
+    return found
 
 
 def busy(port: int) -> bool:
@@ -37,36 +94,95 @@ def busy(port: int) -> bool:
     return False
 
 
-def program(service: Service, port: int, admin_url: str, secrets: Keys) -> Program:
-    settings = {
-        "ENVIRONMENT": "local",
-        "SERVED_BY": "local",
-        "PORT": str(service.port),
-        "UPSTREAM_URL": f"http://127.0.0.1:{port}",
-        "SEED_DEMO": "false",  # done once, above
-        "SESSIONS_PER_MINUTE": "100000",  # everybody comes from one address here
-        **secrets.environment(),
-    }
-    if service.database:
-        settings["DATABASE_URL"] = service_url(admin_url, service.name, secrets.passwords)
+def task(deployment: Deployment, service: str, ports: Ports, admin_url: str, secrets: Keys) -> Program:
+    """The container of a service, as its task definition has it. Raises Problem."""
+    described = deployment.task(service)
+    if described.command[:1] != ("python",):
+        raise Problem(
+            f"The task of {service} runs {' '.join(described.command) or 'nothing'}, which is no Python here."
+        )
+    environment = settled(f"the task of {service}", described.settings, here(service, ports, admin_url, secrets))
     return Program(
-        name=service.name,
-        command=python("services.chassis.server", "--host", "127.0.0.1", "--lame-duck", "0", service.app),
-        environment=inherited() | settings,
+        name=service,
+        command=[sys.executable, *described.command[1:], *LOCAL_COMMAND],
+        environment=inherited() | environment,
         folder=ROOT,
-        port=service.port,
-        health_path=service.health_path,
+        port=ports.services[service],
+        health_path=described.health_path,
     )
 
 
-def load_balancer(port: int, services: Sequence[Service]) -> Program:
-    targets = [f"--target={service.name}=127.0.0.1:{service.port}" for service in services]
+def here(service: str, ports: Ports, admin_url: str, secrets: Keys) -> Here:
+    return Here(
+        port=ports.services[service],
+        upstream_url=ports.origin_url,
+        database_url=service_url(admin_url, service, secrets.passwords) if service in OWNERS else "",
+        secrets=secrets.environment(),
+    )
+
+
+def load_balancer(ports: Ports, deployment: Path) -> Program:
+    """The deployment is a file, because rules and tags that change while it runs are written down there."""
     return Program(
         name="load-balancer",
-        command=python("scripts.twin.load_balancer", f"--port={port}", *targets),
+        command=python(
+            "scripts.twin.load_balancer",
+            f"--port={ports.shop}",
+            f"--origin-port={ports.origin}",
+            f"--control-port={ports.control}",
+            f"--deployment={deployment}",
+            f"--functions={ports.lambda_url}",
+            *(f"--target={service}=127.0.0.1:{port}" for service, port in ports.services.items()),
+        ),
         environment=inherited(),
         folder=ROOT,
-        port=port,
+        port=ports.control,
+    )
+
+
+def lambda_service(deployment: Deployment, ports: Ports, admin_url: str, secrets: Keys, file: Path) -> Program:
+    """The functions, as their resources have them; the file tells the program so. Raises Problem."""
+    functions = [
+        {
+            "name": function.name,
+            "service": function.service,
+            "handler": function.handler,
+            "zip": None,
+            "environment": settled(
+                f"the function of {function.service}",
+                function.settings,
+                here(function.service, ports, admin_url, secrets),
+            ),
+            "timeout": function.timeout,
+            "memory": function.memory,
+            "concurrency": function.concurrency,
+        }
+        for function in deployment.functions
+        if function.service in ports.services
+    ]
+    write_private(file, json.dumps({"functions": functions}, indent=1))
+    return Program(
+        name="lambda",
+        command=python("scripts.twin.lambda_runtime", f"--port={ports.lambda_service}", f"--functions={file}"),
+        environment=inherited(),
+        folder=ROOT,
+        port=ports.lambda_service,
+    )
+
+
+def operations(ports: Ports) -> Program:
+    """The alarms of the templates, and the operations app that they wake."""
+    return Program(
+        name="operations",
+        command=python(
+            "scripts.twin.alarms",
+            f"--port={ports.alarms}",
+            f"--control={ports.control_url}",
+            f"--functions={ports.lambda_url}",
+        ),
+        environment=inherited(),
+        folder=ROOT,
+        port=ports.alarms,
     )
 
 

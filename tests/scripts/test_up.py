@@ -1,15 +1,15 @@
 """`scripts/tandem up` as a whole, in a copy of the checkout with a data directory of its own."""
 
+import argparse
 import json
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +17,10 @@ from typing import Any
 
 import pytest
 
+from scripts import up as up_verb
 from scripts.places import ROOT
 from scripts.twin.postgres import free_port
+from tests.scripts.asking import ask
 from tests.scripts.survivors import descendants, gone
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc for survivors")
@@ -38,13 +40,24 @@ class Run:
     port: int
     said: str
 
+    @property
+    def control(self) -> int:
+        found = re.search(r"Status +http://127\.0\.0\.1:(\d+)/status", self.said)
+        assert found, self.said
+        return int(found[1])
+
+    def hear(self, pattern: str) -> str:
+        """What it says from here until that has been said."""
+        heard = ""
+        assert self.process.stdout is not None
+        while not re.search(pattern, heard):
+            line = self.process.stdout.readline()
+            assert line, f"it ended:\n{heard}"
+            heard += line
+        return heard
+
     def get(self, path: str) -> tuple[int, bytes]:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
-                return answer.status, answer.read()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read()
+        return ask(self.port, path)
 
 
 def command(checkout: Path, *options: str) -> dict[str, Any]:
@@ -97,22 +110,41 @@ def test_the_shop_answers_recovers_from_a_dead_service_and_leaves_nothing_behind
     below = descendants(shop.process.pid)
     (product,) = [pid for pid in below if b"services.product.main:create" in arguments_of(pid)]
     os.kill(product, signal.SIGKILL)
-    assert eventually(lambda: shop.get("/products")[0] != 200, within=5)
-    assert eventually(lambda: shop.get("/products")[0] == 200, within=20)
+    seen: set[int] = set()
 
+    def look() -> int:
+        seen.add(status := shop.get("/products")[0])
+        return status
+
+    assert eventually(lambda: look() != 200, within=5)
+    assert eventually(lambda: look() == 200, within=20)
+    assert seen <= {200, 502, 503, 504}, "what a load balancer answers in place of a dead target"
+    status, body = ask(shop.control, "/status")
+    now = json.loads(body)
+    assert (status, now["weights"]["product"]) == (200, {"fargate": 100, "lambda": 0})
+    assert now["answers"]["product"]["load-balancer"]["5xx"] >= 1
+    assert [rule["priority"] for rule in now["rules"]] == [10, 20, 1000, "default"]
+
+    told = shop.hear(r"no  lambda\n.*\n|ok  lambda")
+    assert told.count("The shop runs without its Lambda functions: ") == 1, told
+    assert "requirements/runtime.txt" in told, "this copy of the checkout has no locks to install from"
     below = descendants(shop.process.pid)
     assert len(below) > 6
     shop.process.send_signal(signal.SIGTERM)
     said, _ = shop.process.communicate(timeout=20)
     assert shop.process.returncode == 0, said
-    assert "product       | warning: ended (SIGKILL); starting again in 0.5 s" in said
+    assert "product       | warning: ended (SIGKILL); starting again in 0.5 s" in told + said
     assert "Everything has stopped." in said
     assert "Traceback" not in said
     assert gone(below, within=1)
 
 
 def test_nothing_is_left_when_it_is_killed_and_the_data_is_still_there(up: Callable[..., Run], checkout: Path) -> None:
-    shop = up()
+    shop = up("--no-fallback", "--weights", "product=0/100")
+    assert shop.get("/products")[0] == 504, "there is no Lambda service to reach"
+    back = b'{"product": {"fargate": 1, "lambda": 0}}'
+    assert ask(shop.control, "/weights", "PUT", back)[0] == 200
+    assert shop.get("/products")[0] == 200
     below = descendants(shop.process.pid)
     again = subprocess.run(**command(checkout), capture_output=True, check=False)
     assert (again.returncode, again.stdout) == (1, "")
@@ -136,6 +168,28 @@ def test_a_busy_port_is_one_sentence_that_names_it(checkout: Path) -> None:
         done = subprocess.run(**command(checkout, "--port", str(port)), capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == f"tandem: Port {port} is in use by another program; choose another with --port.\n"
+
+
+@pytest.mark.parametrize(
+    ("weights", "why"),
+    [
+        *(
+            (text, "is not of the form")
+            for text in ("product", "product=100", "product=a/b", "nobody=1/1", "order=1000/0")
+        ),
+        ("order=0/0", "would answer nothing"),
+    ],
+)
+def test_weights_that_make_no_sense_are_refused_at_once(
+    weights: str, why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parser = argparse.ArgumentParser()
+    up_verb.arguments(parser)
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--weights", weights])
+    said = capsys.readouterr().err
+    assert repr(weights) in said
+    assert why in said
 
 
 def arguments_of(pid: int) -> bytes:

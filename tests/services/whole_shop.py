@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -15,10 +15,12 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import aiohttp
+from starlette.types import ASGIApp
 
-from cfn.environments import SERVICES
-from scripts.twin.load_balancer import LoadBalancer
-from scripts.twin.routing import listener
+from scripts.twin.deployment.local import local_deployment
+from scripts.twin.load_balancer.account import Account
+from scripts.twin.load_balancer.balancer import LoadBalancer
+from scripts.twin.load_balancer.front_door import FrontDoor
 from services.chassis.auth import InternalRequest, Session, Sessions, Signer
 from services.chassis.server import Drain
 from services.chassis.settings import AdminKey, Settings
@@ -63,8 +65,10 @@ class Shop:
 
 
 @asynccontextmanager
-async def whole_shop(database_urls: Mapping[str, str], **settings: Any) -> AsyncIterator[Shop]:
-    """All of it on the running loop. `settings` go to every service."""
+async def whole_shop(
+    database_urls: Mapping[str, str], *, wrap: Callable[[str, ASGIApp], ASGIApp] = lambda _, app: app, **settings: Any
+) -> AsyncIterator[Shop]:
+    """All of it on the running loop. `wrap` may put something before a service; `settings` go to every one."""
     common: dict[str, Any] = {
         "session_keys": SESSION_KEYS,
         "service_keys": SERVICE_KEYS,
@@ -72,9 +76,10 @@ async def whole_shop(database_urls: Mapping[str, str], **settings: Any) -> Async
         "sessions_per_minute": 1_000_000,
         **settings,
     }
-    balancer = LoadBalancer(listener(SERVICES, {}))
+    deployment = local_deployment({"ORIGIN_SECRET": "known to the front door only"})
+    balancer = LoadBalancer(Account(deployment))
     async with AsyncExitStack() as stack:
-        url = await stack.enter_async_context(served(balancer))
+        url = await stack.enter_async_context(served(FrontDoor(balancer, deployment.front_headers)))
         apps = {
             "product": product.create(
                 Settings(service="product", database_url=database_urls["product"], **common),
@@ -85,8 +90,10 @@ async def whole_shop(database_urls: Mapping[str, str], **settings: Any) -> Async
             ),
             "frontend": frontend.create(Settings(service="frontend", upstream_url=url, **common)),
         }
-        doors = {name: await stack.enter_async_context(served(Drain(app, app.state))) for name, app in apps.items()}
-        balancer.listener = listener(SERVICES, {name: [urlsplit(door).netloc] for name, door in doors.items()})
+        wrapped = {name: wrap(name, Drain(app, app.state)) for name, app in apps.items()}
+        doors = {name: await stack.enter_async_context(served(app)) for name, app in wrapped.items()}
+        for name, door in doors.items():
+            balancer.register_service(name, urlsplit(door).netloc)
         yield Shop(url, doors)
 
 

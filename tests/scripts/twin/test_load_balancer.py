@@ -3,113 +3,32 @@
 import asyncio
 import contextlib
 import io
-import json
 import re
-from collections.abc import AsyncIterator, Callable, Iterable
-from typing import Any
+from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import aiohttp
 import pytest
-import uvicorn
 import yarl
 from starlette.types import Receive, Scope, Send
 
-from cfn.environments import SERVICES
-from scripts.twin.health import HealthChecks
-from scripts.twin.load_balancer import LoadBalancer, config
 from scripts.twin.postgres import free_port
-from scripts.twin.routing import listener
+from tests.scripts.twin.balancing import (
+    Answerer,
+    Mirror,
+    answer,
+    balanced,
+    balancer_of,
+    opened,
+    raw_target,
+    seen_by,
+    served,
+    until,
+    values,
+)
+from tests.scripts.twin.deployments import SECRET
 
-CHECKS = HealthChecks(interval=0.05, timeout=0.5, first_interval=0.05)
 TRACE = r"1-[0-9a-f]{8}-[0-9a-f]{24}"
-Answerer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any]
-
-
-class Mirror:
-    """A target that answers with what it was sent, and that can be told to be sick."""
-
-    def __init__(self) -> None:
-        self.healthy = True
-        self.requests = 0
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] == "/healthz":
-            await answer(send, 200 if self.healthy else 500, b"")
-            return
-        self.requests += 1
-        size, more = 0, True
-        while more:
-            message = await receive()
-            size, more = size + len(message.get("body", b"")), message.get("more_body", False)
-        seen = {
-            "method": scope["method"],
-            "target": scope["raw_path"].decode() + "?" + scope["query_string"].decode(),
-            "size": size,
-            "headers": [(name.decode(), value.decode()) for name, value in scope["headers"]],
-        }
-        await answer(send, 200, json.dumps(seen).encode())
-
-
-async def answer(send: Send, status: int, body: bytes) -> None:
-    headers = [
-        (b"content-length", str(len(body)).encode()),
-        (b"set-cookie", b"a=1"),
-        (b"set-cookie", b"b=2"),
-        (b"connection", b"x-private"),
-        (b"x-private", b"for one hop"),
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
-@contextlib.asynccontextmanager
-async def served(app: Any, port: int | None = None) -> AsyncIterator[int]:
-    port = port or free_port()
-    settings = config(app, host="127.0.0.1", port=port)
-    settings.lifespan = "on" if isinstance(app, LoadBalancer) else "off"
-    server = uvicorn.Server(settings)
-    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment] # pytest keeps its own
-    task = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 - it announces nothing
-        await asyncio.sleep(0.005)
-    try:
-        yield port
-    finally:
-        server.should_exit = True
-        await task
-
-
-@contextlib.asynccontextmanager
-async def raw_target(answerer: Answerer) -> AsyncIterator[int]:
-    server = await asyncio.start_server(answerer, "127.0.0.1", 0)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-
-
-@contextlib.asynccontextmanager
-async def balanced(
-    ports: Iterable[int], *, idle_timeout: float = 5.0
-) -> AsyncIterator[tuple[str, aiohttp.ClientSession]]:
-    """A load balancer whose product service runs on these ports; the other services have no target."""
-    rules = listener(SERVICES, {"product": [f"127.0.0.1:{port}" for port in ports]})
-    app = LoadBalancer(rules, port=80, idle_timeout=idle_timeout, checks=CHECKS)
-    async with served(app) as port, aiohttp.ClientSession(auto_decompress=False) as session:
-        yield f"http://127.0.0.1:{port}", session
-
-
-async def seen_by(
-    session: aiohttp.ClientSession, url: str | yarl.URL, method: str = "GET", **options: Any
-) -> dict[str, Any]:
-    async with session.request(method, url, **options) as response:
-        assert response.status == 200, await response.text()
-        seen: dict[str, Any] = await response.json(content_type=None)
-        return seen
-
-
-def values(seen: dict[str, Any], name: str) -> list[str]:
-    return [value for key, value in seen["headers"] if key == name]
 
 
 # --- what reaches the target ----------------------------------------------------------------------------------------
@@ -166,7 +85,7 @@ async def test_nothing_is_added_that_the_client_did_not_send() -> None:
     skipped = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
     async with served(Mirror()) as port, balanced([port]) as (shop, session):
         seen = await seen_by(session, f"{shop}/products", "POST", data=b"x", skip_auto_headers=skipped)
-    added = {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-port", "x-amzn-trace-id"}
+    added = {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-port", "x-amzn-trace-id", "x-origin-verify"}
     assert {name for name, _ in seen["headers"]} == added | {"host", "content-length"}
 
 
@@ -282,6 +201,7 @@ def answering(text: bytes) -> Answerer:
     ],
 )
 async def test_a_target_that_does_not_answer_properly_is_a_bad_gateway(what: str, text: bytes) -> None:
+    """ "HTTP 502" in "Troubleshoot …": closed with RST or FIN, or a malformed response."""
     async with (
         raw_target(answering(text)) as port,
         balanced([port]) as (shop, session),
@@ -294,11 +214,13 @@ async def test_a_target_that_does_not_answer_properly_is_a_bad_gateway(what: str
 
 
 async def test_a_target_that_refuses_connections_is_a_bad_gateway() -> None:
+    """ "HTTP 502": a TCP RST from the target when attempting to establish a connection."""
     async with balanced([free_port()]) as (shop, session), session.get(f"{shop}/products") as response:
         assert response.status == 502
 
 
 async def test_a_service_without_targets_is_unavailable() -> None:
+    """ "HTTP 503": the target groups for the load balancer have no registered targets."""
     async with balanced([]) as (shop, session):
         for path in ("/products", "/orders/x", "/"):
             async with session.get(shop + path) as response:
@@ -308,6 +230,8 @@ async def test_a_service_without_targets_is_unavailable() -> None:
 
 
 async def test_a_target_that_stays_silent_is_a_gateway_timeout() -> None:
+    """ "HTTP 504": the target did not respond before the idle timeout period elapsed."""
+
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()  # until the other side gives up
         writer.close()
@@ -321,6 +245,8 @@ async def test_a_target_that_stays_silent_is_a_gateway_timeout() -> None:
 
 
 async def test_a_client_whose_body_stops_coming_is_told_so() -> None:
+    """ "HTTP 408": the client did not send data before the idle timeout period expired."""
+
     async def pieces() -> AsyncIterator[bytes]:
         yield b"first"
         await asyncio.sleep(1)
@@ -342,9 +268,11 @@ async def test_a_client_whose_body_stops_coming_is_told_so() -> None:
         (b"GET /products HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 20_000 + b"\r\n\r\n", 400),
         (b"GET /products HTTP/1.1\r\nHost: a\r\nX: \xff\xfe\r\n\r\n", 400),
         (b"GET /products HTTP/1.1\r\nHost: a\r\n" + b"X: %s\r\n" % (b"y" * 10_000) * 7 + b"\r\n", 400),
+        (b"GET /products HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: " + b", ".join([b"10.0.0.1"] * 31) + b"\r\n\r\n", 463),
     ],
 )
 async def test_what_the_load_balancer_refuses_never_reaches_a_target(request_text: bytes, status: int) -> None:
+    """ "Troubleshoot your Application Load Balancers": HTTP 400, 405, 414 and 463."""
     mirror = Mirror()
     async with served(mirror) as port, balanced([port]) as (shop, _):
         reader, writer = await asyncio.open_connection("127.0.0.1", int(shop.rpartition(":")[2]))
@@ -378,27 +306,129 @@ async def test_a_request_is_sent_once_even_when_a_kept_connection_turns_out_to_b
     assert requests == [b"GET /products/1", f"{method} /products/2".encode()]
 
 
-# --- health ---------------------------------------------------------------------------------------------------------
+# --- the origin secret ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("headers", [{}, {"X-Origin-Verify": "guessed"}])
+async def test_who_does_not_come_through_the_front_door_gets_the_default_action(headers: dict[str, str]) -> None:
+    mirror = Mirror()
+    async with served(mirror) as target, served(balancer_of([target])) as port, aiohttp.ClientSession() as session:
+        async with session.get(f"http://127.0.0.1:{port}/products", headers=headers) as response:
+            assert (response.status, await response.text()) == (403, "Come through the front door.")
+        async with session.get(f"http://127.0.0.1:{port}/products", headers={"x-origin-verify": SECRET}) as response:
+            assert response.status == 200
+    assert mirror.requests == 1
+
+
+async def test_the_front_door_replaces_what_a_client_sends_under_its_header() -> None:
+    """CloudFront, "Add custom headers to origin requests": it overrides the value that the viewer sent."""
+    async with served(Mirror()) as port, balanced([port]) as (shop, session):
+        seen = await seen_by(session, f"{shop}/products", headers=[("X-Origin-Verify", "a"), ("x-origin-verify", "b")])
+    assert values(seen, "x-origin-verify") == [SECRET]
+
+
+async def test_headers_with_odd_names_are_dropped_before_the_rules_see_them() -> None:
+    """ "Application Load Balancer attributes": routing.http.drop_invalid_header_fields.enabled."""
+    async with served(Mirror()) as port, balanced([port]) as (shop, session):
+        seen = await seen_by(session, f"{shop}/products", headers={"X_Under": "1", "X-Fine": "2"})
+    assert values(seen, "x_under") == []
+    assert values(seen, "x-fine") == ["2"]
+
+
+# --- targets that come and go ---------------------------------------------------------------------------------------
 
 
 async def test_a_sick_target_is_left_out_until_it_has_recovered() -> None:
+    """ "Health checks for Application Load Balancer target groups": healthy targets only; none healthy, all of them."""
     first, second = Mirror(), Mirror()
-    async with served(first) as one, served(second) as two, balanced([one, two]) as (shop, session):
+    async with served(first) as one, served(second) as two:
+        balancer = balancer_of([one, two])
+        (group,) = [group for group in balancer.groups.values() if group.targets and group.value.kind == "ip"]
 
-        async def shares() -> tuple[int, int]:
+        async def shares(*, healthy: tuple[bool, bool]) -> tuple[int, int]:
+            first.healthy, second.healthy = healthy
+            await until(lambda: [target.healthy for target in group.targets] == list(healthy))
             first.requests = second.requests = 0
             for _ in range(6):
                 await seen_by(session, f"{shop}/products")
             return first.requests, second.requests
 
-        await asyncio.sleep(0.3)
-        assert await shares() == (3, 3)
-        first.healthy = False
-        await asyncio.sleep(0.4)
-        assert await shares() == (0, 6)
-        second.healthy = False
-        await asyncio.sleep(0.4)
-        assert await shares() == (3, 3), "the group fails open"
-        first.healthy = True
-        await asyncio.sleep(0.4)
-        assert await shares() == (6, 0)
+        async with opened(balancer) as (shop, session):
+            assert await shares(healthy=(True, True)) == (3, 3)
+            assert await shares(healthy=(False, True)) == (0, 6)
+            assert await shares(healthy=(False, False)) == (3, 3), "the group fails open"
+            assert await shares(healthy=(True, False)) == (6, 0)
+
+
+async def test_a_target_that_leaves_gets_no_new_requests_and_may_answer_those_it_has() -> None:
+    """ "Deregistration delay" in "Edit target group attributes for your Application Load Balancer"."""
+    asked, answering = asyncio.Event(), asyncio.Event()
+
+    async def slow(scope: Scope, _receive: Receive, send: Send) -> None:
+        if scope["path"] != "/healthz":
+            asked.set()
+            await answering.wait()
+        await answer(send, 200, b"at last")
+
+    async with served(slow) as port:
+        balancer = balancer_of([port])
+        group = balancer.account.deployment.task("product").group
+        async with opened(balancer) as (shop, session):
+            running = asyncio.create_task(session.get(f"{shop}/products"))
+            await asked.wait()
+            balancer.deregister(group, f"127.0.0.1:{port}")
+            async with session.get(f"{shop}/products") as refused:
+                assert refused.status == 503
+            answering.set()
+            async with await running as response:
+                assert (response.status, await response.read()) == (200, b"at last")
+
+
+async def test_a_request_that_outlives_the_deregistration_delay_is_a_bad_gateway() -> None:
+    """ "HTTP 502": "The deregistration delay period elapsed for a request being handled by a target …"."""
+    asked, tested = asyncio.Event(), asyncio.Event()
+
+    async def silent(scope: Scope, _receive: Receive, send: Send) -> None:
+        if scope["path"] != "/healthz":
+            asked.set()
+            await tested.wait()
+        await answer(send, 200, b"")
+
+    async with served(silent) as port:
+        balancer = balancer_of([port])
+        arn = balancer.account.deployment.task("product").group
+        attributes = {"deregistration_delay.timeout_seconds": "0"}
+        balancer.groups[arn].value = replace(balancer.groups[arn].value, attributes=attributes)
+        async with opened(balancer) as (shop, session):
+            running = asyncio.create_task(session.get(f"{shop}/products"))
+            await asked.wait()
+            balancer.deregister(arn, f"127.0.0.1:{port}")
+            async with await running as response:
+                assert response.status == 502
+            assert balancer.groups[arn].targets == []
+        tested.set()
+
+
+async def test_the_target_with_the_fewest_requests_outstanding_is_next() -> None:
+    """ "Routing algorithms" in "Target groups for your Application Load Balancers": least outstanding requests."""
+    waiting, answering = asyncio.Event(), asyncio.Event()
+
+    async def slow(scope: Scope, _receive: Receive, send: Send) -> None:
+        if scope["path"].endswith("/slow"):
+            waiting.set()
+            await answering.wait()
+        await answer(send, 200, b"slow")
+
+    async def quick(scope: Scope, _receive: Receive, send: Send) -> None:
+        await answer(send, 200, b"slow" if scope["path"].endswith("/slow") else b"quick")
+
+    async with served(slow) as one, served(quick) as two, opened(balancer_of([one, two])) as (shop, session):
+        running = [asyncio.create_task(session.get(f"{shop}/products/slow")) for _ in range(2)]
+        await waiting.wait()
+        for _ in range(4):
+            async with session.get(f"{shop}/products") as response:
+                assert await response.read() == b"quick"
+        answering.set()
+        for each in running:
+            async with await each as response:
+                assert response.status == 200

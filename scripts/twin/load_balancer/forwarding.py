@@ -2,12 +2,15 @@
 
 import asyncio
 import os
+import re
 import time
 from collections.abc import AsyncIterator
 
 import aiohttp
 from multidict import CIMultiDict
 from starlette.types import Message, Receive, Scope
+
+from scripts.twin.load_balancer.matching import Asked
 
 # RFC 9110 7.6.1; Expect is answered by our own server.
 HOP_BY_HOP = frozenset(
@@ -17,25 +20,34 @@ HOP_BY_HOP = frozenset(
 ANNOUNCING = {b"content-length", b"transfer-encoding"}
 REWRITTEN = HOP_BY_HOP | {b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-port", b"x-amzn-trace-id"}
 
+# "HTTP headers" in "Quotas for your Application Load Balancers", and "HTTP 463" in "Troubleshoot …".
 REQUEST_LINE_LIMIT = 16 * 1024
 HEADER_LIMIT = 16 * 1024
 HEADERS_LIMIT = 64 * 1024
+ANSWER_HEADERS_LIMIT = 32 * 1024
+FORWARDED_ADDRESSES = 30
+VALID_NAME = re.compile(rb"[-A-Za-z0-9]+")
 
 
 class Refusal(Exception):
-    """The load balancer answers by itself."""
+    """The load balancer answers by itself; `why` is for the person who reads the log."""
 
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
+    def __init__(self, status: int, why: str = "") -> None:
+        super().__init__(status, why)
         self.status = status
+        self.why = why
 
 
 class ClientGone(Exception):
     """The client hung up while sending its body."""
 
 
-def checked_path(scope: Scope) -> str:
-    """The path as it was sent. What the real one refuses before it looks at its rules is refused here."""
+def checked(scope: Scope, *, drop_invalid: bool = False) -> Asked:
+    """The request as the rules see it. What the real one refuses before it looks at its rules is refused here.
+
+    With `drop_invalid`, headers whose names have other characters than letters, digits and hyphens vanish from the
+    scope ("routing.http.drop_invalid_header_fields.enabled").
+    """
     if scope["method"] == "TRACE":
         raise Refusal(405)
     raw: bytes = scope["raw_path"]
@@ -43,17 +55,25 @@ def checked_path(scope: Scope) -> str:
         raise Refusal(400)
     if len(raw) + len(scope["query_string"]) > REQUEST_LINE_LIMIT:
         raise Refusal(414)
-    return raw.decode("ascii")
+    if drop_invalid:
+        scope["headers"] = [pair for pair in scope["headers"] if VALID_NAME.fullmatch(pair[0])]
+    size, addresses = 0, 0
+    for name, value in scope["headers"]:
+        size += len(name) + len(value)
+        if len(value) > HEADER_LIMIT or size > HEADERS_LIMIT:
+            raise Refusal(400)
+        if name == b"x-forwarded-for":
+            addresses += value.count(b",") + 1
+    if addresses > FORWARDED_ADDRESSES:
+        raise Refusal(463)
+    return Asked(scope["method"], raw.decode("ascii"), scope["headers"])
 
 
 def forwarded_headers(scope: Scope, port: str) -> CIMultiDict[str]:
     """What the client sent, less what concerns one hop only, and what the load balancer adds."""
     headers: CIMultiDict[str] = CIMultiDict()
-    dropped, forwarded, trace, size = REWRITTEN, "", "", 0
+    dropped, forwarded, trace = REWRITTEN, "", ""
     for name, value in scope["headers"]:
-        size += len(name) + len(value)
-        if len(value) > HEADER_LIMIT or size > HEADERS_LIMIT:
-            raise Refusal(400)
         if name == b"connection":
             dropped = dropped | {token.strip().lower() for token in value.split(b",")}
         elif name == b"x-forwarded-for":
