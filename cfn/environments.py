@@ -31,6 +31,7 @@ class Service:
     app: str  # the factory that a server calls
     health_path: str = "/healthz"
     database: bool = True
+    background: bool = False  # has work to do that nobody asks for
 
     @property
     def patterns(self) -> tuple[str, ...]:
@@ -57,6 +58,7 @@ SERVICES = (
         paths=("/products", "/products/*"),
         priority=10,
         app="services.product.main:create",
+        background=True,
     ),
     Service(
         name="order",
@@ -64,6 +66,7 @@ SERVICES = (
         paths=("/orders", "/orders/*"),
         priority=20,
         app="services.order.main:create",
+        background=True,
     ),
     Service(
         name="frontend",
@@ -140,7 +143,10 @@ class Environment:
         )
 
 
-LOCAL = Environment(name="local")
+# What the local twin runs. No domain and no certificate: the private door of CloudFront needs neither.
+LOCAL = Environment(
+    name="local", edge="vpc-origin", site=Site(domain=None, certificate=None, zone=None), seed_demo=True
+)
 
 ENVIRONMENTS = {
     # As the architecture document draws and prices it.

@@ -30,6 +30,7 @@ from cfn.boxes.keys import keys
 from cfn.boxes.load_balancer import load_balancer
 from cfn.boxes.network import network
 from cfn.boxes.observability import observability
+from cfn.boxes.ops import ops
 from cfn.boxes.registry import registry
 from cfn.boxes.rotation import rotation
 from cfn.boxes.security import security
@@ -74,6 +75,7 @@ def table(environment: Environment) -> tuple[Row, ...]:
         *services,
         Row("cdn", "CloudFront, firewall and names", (firewall, cdn)),
         Row("watch", "Alarms, dashboard and traces", (observability, dashboard, tracing)),
+        Row("ops", "The operations app: alarms to Slack, failover, clean-up", (ops,)),
     )
 
 

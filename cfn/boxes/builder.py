@@ -22,6 +22,11 @@ OWNED = {
     "application-autoscaling": (REGIONAL, "*", f"Delete* Deregister* Put* Register* {TAGS}"),
     "cloudfront": (GLOBAL, "*", f"Create* Delete* Get* List* Update* {TAGS}"),
     "cloudwatch": (REGIONAL, "*", f"Delete* Put* {TAGS}"),
+    "dynamodb": (
+        REGIONAL,
+        "table/{name}-*",
+        f"CreateTable DeleteTable Describe* ListTagsOfResource UpdateTable UpdateTimeToLive {TAGS}",
+    ),
     "ec2": (
         REGIONAL,
         "*",
@@ -38,6 +43,7 @@ OWNED = {
     "rds": (REGIONAL, "*", "Add* Create* Delete* Modify* Remove* Reset*"),
     "secretsmanager": (REGIONAL, "secret:*", f"Cancel* Create* Delete* Describe* Get* Put* Rotate* Update* {TAGS}"),
     "sns": (REGIONAL, "{name}-*", f"Create* Delete* Get* List* Set* Subscribe Unsubscribe {TAGS}"),
+    "sqs": (REGIONAL, "{name}-*", "CreateQueue DeleteQueue Get* ListQueueTags SetQueueAttributes TagQueue UntagQueue"),
     "wafv2": (REGIONAL, "*", f"Associate* Create* Delete* Disassociate* Get* List* Update* {TAGS}"),
     "xray": (REGIONAL, "*", f"Create* Delete* Update* {TAGS}"),
 }

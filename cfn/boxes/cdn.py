@@ -20,13 +20,11 @@ from cfn.wiring import Value
 # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-cache-policies.html and its siblings
 CACHING_DISABLED = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
 CACHING_OPTIMIZED = "658327ea-f89d-4fab-a63d-7e88639e58f6"
-ALL_VIEWER = (
-    "216adef6-5c7f-47e4-b989-5492eafa07d3"  # the host too, so that the origin's certificate is checked against it
-)
 SECURITY_HEADERS = "67f7725c-6f97-4210-82d7-5512b31e9d03"
 CLOUDFRONT_ZONE = "Z2FDTNDATAQYW2"  # of every distribution
 ORIGIN = "load-balancer"
 PATIENCE = 60  # seconds, as long as the load balancer's
+VIEWER_ADDRESS = "CloudFront-Viewer-Address"  # what limits per visitor count by; CloudFront adds it only when told to
 READING = ["GET", "HEAD"]
 EVERYTHING = ["GET", "HEAD", "OPTIONS", "PUT", "PATCH", "POST", "DELETE"]
 
@@ -38,6 +36,7 @@ class Cdn:
 
 def cdn(template: Template, environment: Environment, balancer: Balancer, keys: Keys, firewall: Firewall) -> Cdn:
     named = environment.site.domain is not None
+    passed_on = Ref(_passed_on(template, environment))
     if named:
         domain_parameters(template, environment)
     distribution = template.add_resource(
@@ -52,9 +51,9 @@ def cdn(template: Template, environment: Environment, balancer: Balancer, keys: 
                 WebACLId=firewall.arn,
                 Logging=cf.Logging(Bucket=GetAtt(_log_bucket(template), "RegionalDomainName"), Prefix="cdn/"),
                 Origins=[_origin(template, environment, balancer, keys)],
-                DefaultCacheBehavior=cf.DefaultCacheBehavior(**_behaviour(CACHING_DISABLED, EVERYTHING)),
+                DefaultCacheBehavior=cf.DefaultCacheBehavior(**_behaviour(CACHING_DISABLED, passed_on, EVERYTHING)),
                 CacheBehaviors=[
-                    cf.CacheBehavior(PathPattern="/static/*", **_behaviour(CACHING_OPTIMIZED, READING)),
+                    cf.CacheBehavior(PathPattern="/static/*", **_behaviour(CACHING_OPTIMIZED, passed_on, READING)),
                 ],
                 **(_own_name() if named else {}),
             ),
@@ -68,14 +67,34 @@ def cdn(template: Template, environment: Environment, balancer: Balancer, keys: 
     return Cdn(distribution=Ref(distribution))
 
 
-def _behaviour(cache: str, methods: list[str]) -> dict[str, Value]:
+def _passed_on(template: Template, environment: Environment) -> cf.OriginRequestPolicy:
+    """All that the viewer sent (the host too, so that the origin's certificate is checked against it), and who that is.
+
+    The managed policies add either no header or two dozen, and the services take 64 in all.
+    """
+    return template.add_resource(
+        cf.OriginRequestPolicy(
+            "PassedOn",
+            OriginRequestPolicyConfig=cf.OriginRequestPolicyConfig(
+                Name=names.name(environment, "all-and-address"),
+                HeadersConfig=cf.OriginRequestHeadersConfig(
+                    HeaderBehavior="allViewerAndWhitelistCloudFront", Headers=[VIEWER_ADDRESS]
+                ),
+                CookiesConfig=cf.OriginRequestCookiesConfig(CookieBehavior="all"),
+                QueryStringsConfig=cf.OriginRequestQueryStringsConfig(QueryStringBehavior="all"),
+            ),
+        )
+    )
+
+
+def _behaviour(cache: str, passed_on: Value, methods: list[str]) -> dict[str, Value]:
     """Answers about carts and orders are never cached; files under /static carry their hash in the name."""
     return {
         "TargetOriginId": ORIGIN,
         "ViewerProtocolPolicy": "redirect-to-https",
         "AllowedMethods": methods,
         "CachePolicyId": cache,
-        "OriginRequestPolicyId": ALL_VIEWER,
+        "OriginRequestPolicyId": passed_on,
         "ResponseHeadersPolicyId": SECURITY_HEADERS,
         "Compress": True,
     }

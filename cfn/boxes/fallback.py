@@ -1,10 +1,11 @@
 """The same apps on Lambda, behind the same paths, and in the tasks' group: the database needs no second door."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from awacs import ec2, logs
-from troposphere import AccountId, GetAtt, Parameter, Ref, Sub, Template, awslambda
+from troposphere import AccountId, GetAtt, Parameter, Ref, Sub, Template, awslambda, events
 from troposphere import elasticloadbalancingv2 as elb
 from troposphere.cloudwatch import Alarm
 from troposphere.logs import LogGroup
@@ -48,6 +49,8 @@ def fallback(template: Template, environment: Environment, foundation: Foundatio
         function = _function(template, environment, service, settled, foundation)
         groups[service.name] = Ref(_target_group(template, environment, service, function))
         functions[service.name] = Ref(function)
+        if service.background:
+            _schedule(template, environment, service, function)
         alarms[service.name] = Ref(_alarms(template, environment, service, function, foundation.alerts))
     return Fallback(groups=groups, functions=functions, alarms=alarms)
 
@@ -144,6 +147,51 @@ def _target_group(
             Targets=[elb.TargetDescription(Id=GetAtt(function, "Arn"))],
             TargetGroupAttributes=[elb.TargetGroupAttribute(Key="lambda.multi_value_headers.enabled", Value="true")],
             DependsOn=[permission.title],
+        )
+    )
+
+
+ROUND = {"run": "background"}  # what the handler knows (services/chassis/serverless.py)
+MINUTE = 60  # seconds
+
+
+def _schedule(template: Template, environment: Environment, service: Service, function: awslambda.Function) -> None:
+    """A round of background work a minute, containers or not: every step may be repeated by anyone, and this way the
+    function has been tried, and a sandbox is warm, before it is needed. A round that failed or came late is not
+    repeated: the next one does its work."""
+    rule = template.add_resource(
+        events.Rule(
+            names.title(service.name, "schedule"),
+            Name=names.name(environment, service.name, "background"),
+            Description=f"Background work of the {service.name} service, should no container be there to do it",
+            ScheduleExpression="rate(1 minute)",
+            State="ENABLED",
+            Targets=[
+                events.Target(
+                    Id="function",
+                    Arn=GetAtt(function, "Arn"),
+                    Input=json.dumps(ROUND),
+                    RetryPolicy=events.RetryPolicy(MaximumEventAgeInSeconds=MINUTE, MaximumRetryAttempts=0),
+                )
+            ],
+        )
+    )
+    template.add_resource(
+        awslambda.Permission(
+            names.title(service.name, "schedule-permission"),
+            Action="lambda:InvokeFunction",
+            FunctionName=GetAtt(function, "Arn"),
+            Principal="events.amazonaws.com",
+            SourceArn=GetAtt(rule, "Arn"),
+        )
+    )
+    template.add_resource(
+        awslambda.EventInvokeConfig(
+            names.title(service.name, "retries"),
+            FunctionName=Ref(function),
+            Qualifier="$LATEST",
+            MaximumEventAgeInSeconds=MINUTE,
+            MaximumRetryAttempts=0,
         )
     )
 

@@ -20,6 +20,7 @@ class Keys:
     service: Value
     admin: Value
     origin: Value  # what CloudFront and our own calls show to the load balancer
+    slack: Value  # how the operations app posts
 
 
 def keys(template: Template, environment: Environment, encryption: Encryption) -> Keys:
@@ -35,6 +36,7 @@ def keys(template: Template, environment: Environment, encryption: Encryption) -
             encryption,
             GenerateSecretString=GenerateSecretString(PasswordLength=48, ExcludePunctuation=True),
         ),
+        slack=_slack(template, encryption),
     )
 
 
@@ -57,6 +59,12 @@ def _admin(template: Template, encryption: Encryption) -> Value:
     return _secret(
         template, "AdminKeys", "SHA-256 hashes of the keys of the back office", encryption, SecretString="[]"
     )
+
+
+def _slack(template: Template, encryption: Encryption) -> Value:
+    """Empty at first: the operations app then only logs, and alarms reach people by e-mail alone."""
+    form = 'How alarms reach Slack: {"webhook": URL}, or {"token": bot token, "channel": id}'
+    return _secret(template, "SlackSecret", form, encryption, SecretString="{}")
 
 
 def _secret(template: Template, title: str, description: str, encryption: Encryption, **content: Value) -> Value:

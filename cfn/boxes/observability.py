@@ -21,6 +21,11 @@ GIB = 2**30
 
 
 @dataclass(frozen=True, slots=True)
+class Observed:
+    database: tuple[Value, ...]  # names of the alarms about it
+
+
+@dataclass(frozen=True, slots=True)
 class Watch:
     """A metric that has an alarm: what, at which limit, and why there."""
 
@@ -38,19 +43,18 @@ def observability(
     cdn: Cdn,
     fallback: Fallback,
     workloads: Sequence[Workload],
-) -> None:
+) -> Observed:
     data, balancer, alerts = backing.data, backing.balancer, foundation.alerts
     watch = partial(_watch, template, environment, alerts)
-    for number, instance in enumerate((data.instance, *data.replicas)):
-        subject = f"replica-{number}" if number else "database"
-        watch(subject, "AWS/RDS", {"DBInstanceIdentifier": instance}, _database(environment))
+    database = watch("database", "AWS/RDS", {"DBInstanceIdentifier": data.instance}, _database(environment))
     for number, instance in enumerate(data.replicas, 1):
-        watch(f"replica-{number}", "AWS/RDS", {"DBInstanceIdentifier": instance}, REPLICA)
+        watch(f"replica-{number}", "AWS/RDS", {"DBInstanceIdentifier": instance}, _database(environment) + REPLICA)
     watch("edge", "AWS/ApplicationELB", {"LoadBalancer": balancer.full_name}, BALANCER)
     watch("cdn", "AWS/CloudFront", {"DistributionId": cdn.distribution, "Region": "Global"}, CDN)
     for number, nat in enumerate(foundation.network.nats, 1):
         watch(f"nat-{number}", "AWS/NATGateway", {"NatGatewayId": nat}, NAT)
     _composites(template, environment, fallback, workloads, alerts)
+    return Observed(database=database)
 
 
 def _watch(
@@ -61,10 +65,13 @@ def _watch(
     namespace: str,
     dimensions: dict[str, Value],
     watches: Sequence[Watch],
-) -> None:
+) -> tuple[Value, ...]:
+    made = []
     for one in watches:
         series = Series(namespace=namespace, metric=one.metric, statistic=one.statistic, dimensions=dimensions)
-        alarm(template, environment, alerts, (subject, _words(one.metric)), one.reason, series, one.limit)
+        parts = (subject, _words(one.metric))
+        made.append(alarm(template, environment, alerts, parts, one.reason, series, one.limit))
+    return tuple(Ref(one) for one in made)
 
 
 def _words(metric: str) -> str:
@@ -167,7 +174,7 @@ def _composites(
             environment,
             alerts,
             (workload.service, "down"),
-            f"Neither runtime of {workload.service} can answer.",
+            f"[critical] Neither runtime of {workload.service} can answer.",
             Sub(
                 'ALARM("${Alone}") AND ALARM("${Failing}")',
                 Alone=workload.alone,
@@ -179,7 +186,12 @@ def _composites(
     names_of = {one.title: Ref(one) for one in down}
     any_of = " OR ".join(f'ALARM("${{{title}}}")' for title in names_of)
     _composite(
-        template, environment, alerts, ("shop", "down"), "Customers cannot buy: wake somebody.", Sub(any_of, **names_of)
+        template,
+        environment,
+        alerts,
+        ("shop", "down"),
+        "[critical] Customers cannot buy: wake somebody.",
+        Sub(any_of, **names_of),
     )
 
 

@@ -53,10 +53,14 @@ def registry(template: Template, environment: Environment, encryption: Encryptio
     )
 
 
+def repository_name(environment: Environment, service: str) -> str:
+    return f"{names.name(environment)}/{service}"
+
+
 def _repository(environment: Environment, service: str, encryption: Encryption) -> Repository:
     return Repository(
         names.title(service, "repository"),
-        RepositoryName=f"{names.name(environment)}/{service}",
+        RepositoryName=repository_name(environment, service),
         ImageTagMutability="IMMUTABLE",  # a tag that a rollback names must still mean the same image
         ImageScanningConfiguration=ImageScanningConfiguration(ScanOnPush=True),
         EncryptionConfiguration=EncryptionConfiguration(EncryptionType="KMS", KmsKey=encryption.key),

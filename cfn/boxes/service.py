@@ -28,6 +28,9 @@ class Workload:
     name: Value  # of the ECS service
     target_group: Value  # its full name, as metrics know it
     alone: Value  # the alarm when no container is healthy
+    failing: Value  # the alarm when too many of its answers are errors
+    rule: Value  # ARN of the listener rule
+    group: Value  # ARN of the containers' target group
 
 
 def fargate(
@@ -59,6 +62,9 @@ def fargate(
         name=GetAtt(running, "Name"),
         target_group=GetAtt(group, "TargetGroupFullName"),
         alone=Ref(alone),
+        failing=Ref(watched[0]),
+        rule=Ref(routed),
+        group=Ref(group),
     )
 
 

@@ -43,6 +43,7 @@ GROUPS: Mapping[str, Group] = {
     "insights": Group("Container Insights"),
     "flow": Group("VPC flow logs"),
     "fallback": Group("Fallback functions"),
+    "ops": Group("Operations app"),
     "zones": Group("Traffic between zones"),
     "storage": Group("S3: access logs and artifacts"),
     "dns": Group("Route 53"),

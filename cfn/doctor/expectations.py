@@ -22,6 +22,19 @@ ROUTES: Mapping[str, int] = {
 }
 
 
+# What each function of the operations app reads, by its handler.
+TOLD = frozenset({"ENVIRONMENT", "ROUTES", "RUNBOOKS", "SLACK_SECRET", "VERSION"})
+MOVING = TOLD | {"FAILOVER", "HEALTHY_MINUTES", "HOLD_MINUTES"}
+CLEANING = TOLD | {"CLEANUP"}
+OPERATIONS: Mapping[str, frozenset[str]] = {
+    "app.notify": TOLD | {"TABLE"},
+    "app.failover": MOVING,
+    "app.reconcile": MOVING | {"TABLE"},
+    "app.clean_images": CLEANING,
+    "app.clean_logs": CLEANING | {"TABLE"},
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectations:
     """`nat` is none, single or per-zone."""
@@ -47,6 +60,8 @@ class Expectations:
         {"DATABASE_CA", "DATABASE_HOST", "DATABASE_NAME", "DATABASE_PASSWORD", "DATABASE_PORT", "DATABASE_USER"}
     )
     with_database: frozenset[int] = frozenset({8000, 8001})  # by the port of the service
+    background: frozenset[int] = frozenset({8000, 8001})  # the same: whose work goes on without requests
+    operations: Mapping[str, frozenset[str]] = field(default_factory=lambda: OPERATIONS)
     routes: Mapping[str, int] = field(default_factory=lambda: ROUTES)
     health_paths: Mapping[int, str] = field(
         default_factory=lambda: dict.fromkeys(ROUTES.values(), "/healthz"),

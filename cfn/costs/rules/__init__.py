@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from cfn.costs.rules import compute, data, edge, network, storage, watching
+from cfn.costs.rules import compute, data, edge, network, operations, storage, watching
 from cfn.costs.rules.bill import Rule
 
 RULES: Mapping[str, Rule] = {
@@ -12,4 +12,5 @@ RULES: Mapping[str, Rule] = {
     **edge.RULES,
     **storage.RULES,
     **watching.RULES,
+    **operations.RULES,
 }

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from cfn.costs.lines import Item
 from cfn.costs.rules.bill import Bill, Rule
+from cfn.costs.rules.operations import runs, woken
 from cfn.costs.table import Unpriced
 from cfn.costs.traffic import PER_MILLION, TASK, public_tasks, quantity, tasks
 from cfn.doctor.graph import Resource
@@ -31,15 +32,24 @@ def service(resource: Resource, bill: Bill) -> Iterator[Item]:
 
 
 def function(resource: Resource, bill: Bill) -> Iterator[Item]:
-    """One that no target group leads to runs at deployments only."""
-    if resource not in bill.traffic.functions:
+    """What customers ask of it, and what schedules and topics wake it for; without either it runs at deployments."""
+    answer, operation = bill.usage["function_ms"], bill.usage["operation_ms"]
+    wakes = runs(resource, bill)
+    if resource in bill.traffic.functions:
+        yield from _invoked(resource, "fallback", bill.traffic.to_function(resource), answer)
+        if wakes:
+            yield from _invoked(resource, "fallback", wakes, answer, " of background work")
+    elif woken(resource, bill):
+        yield from _invoked(resource, "ops", wakes, operation)
+    else:
         yield Item("fallback", "lambda.requests", 0, "requests (at deployments only)")
-        return
-    requests = bill.traffic.to_function(resource)
+
+
+def _invoked(resource: Resource, group: str, times: float, milliseconds: float, kind: str = "") -> Iterator[Item]:
     chip = next(iter(items(resource.get("Architectures"))), "x86_64")
-    seconds = requests * bill.usage["function_ms"] / 1000
-    yield Item("fallback", "lambda.requests", requests / PER_MILLION, "requests")
-    yield Item("fallback", f"lambda.{chip}", seconds * quantity(resource, "MemorySize") / 1024, "time × memory")
+    seconds = times * milliseconds / 1000
+    yield Item(group, "lambda.requests", times / PER_MILLION, f"requests{kind}")
+    yield Item(group, f"lambda.{chip}", seconds * quantity(resource, "MemorySize") / 1024, f"time × memory{kind}")
 
 
 RULES: Mapping[str, Rule] = {"AWS::ECS::Service": service, "AWS::Lambda::Function": function}

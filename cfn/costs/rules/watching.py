@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from cfn.costs.lines import Item
 from cfn.costs.rules.bill import Bill, Rule
+from cfn.costs.rules.operations import runs, woken
 from cfn.costs.rules.storage import DAYS
 from cfn.costs.traffic import FUNCTION, KB_PER_GB, PER_MILLION, SERVICE, TASK, tasks
 from cfn.doctor.graph import Resource, World
@@ -35,13 +36,25 @@ def _written(resource: Resource, bill: Bill) -> tuple[str, str, float, str]:
         gigabytes = usage["flow_log_base_gb"] + traffic.at_balancer * usage["flow_log_kb"] / KB_PER_GB
         return "flow", "logs.vended", gigabytes, "flow records"
     if FUNCTION in users:
-        requests = sum(traffic.to_function(one) for one in traffic.functions if resource.key in one.links)
-        return "fallback", "logs.ingestion", requests * usage["log_kb"] / KB_PER_GB, "function"
+        return _of_function(world.users(resource, FUNCTION), bill)
     if name.startswith("/aws/rds/") and name.endswith("/postgresql"):
         return "cloudwatch", "logs.ingestion", usage["database_log_gb"], "database"
     if name.startswith("/aws/ecs/containerinsights/"):
         return "insights", "logs.ingestion", _performance(bill), "performance records"
     return "cloudwatch", "logs.ingestion", 0, "next to nothing"
+
+
+def _of_function(writers: list[Resource], bill: Bill) -> tuple[str, str, float, str]:
+    serving = [one for one in writers if one in bill.traffic.functions]
+    awake = [one for one in writers if one not in serving and woken(one, bill)]
+    if awake:
+        gigabytes = sum(runs(one, bill) for one in awake) * bill.usage["operation_kb"] / KB_PER_GB
+        return "ops", "logs.ingestion", gigabytes, "function"
+    kilobytes = sum(
+        bill.traffic.to_function(one) * bill.usage["log_kb"] + runs(one, bill) * bill.usage["operation_kb"]
+        for one in serving
+    )
+    return "fallback", "logs.ingestion", kilobytes / KB_PER_GB, "function"
 
 
 def _sharing(world: World, kind: str) -> int:

@@ -9,6 +9,7 @@ from cfn.doctor.rules import (
     definitions,
     edge,
     events,
+    events_to_functions,
     fallback,
     firewall,
     functions,
@@ -17,6 +18,7 @@ from cfn.doctor.rules import (
     keys,
     network,
     observability,
+    operations,
     policies,
     references,
     routing,
@@ -54,6 +56,8 @@ AREAS = (
     storage,
     observability,
     events,
+    events_to_functions,
+    operations,
     cicd,
 )
 RULES: dict[str, Rule] = {rule.id: rule for area in AREAS for rule in area.rule.rules}

@@ -105,11 +105,32 @@ def uncached(world: World) -> Iterator[Fault]:
             if not static and behaviour.get("CachePolicyId") != CACHING_DISABLED:
                 wrong = f"{pattern} is cached"
                 yield Fault(distribution, f"{path}.CachePolicyId", wrong, "use the managed policy CachingDisabled")
-            if not static and (
-                len(items(behaviour.get("AllowedMethods"))) != 7 or not behaviour.get("OriginRequestPolicyId")
-            ):
+            policy = world.at(behaviour.get("OriginRequestPolicyId"), PASSED_ON)
+            if not static and (len(items(behaviour.get("AllowedMethods"))) != 7 or not policy):
                 wrong = f"{pattern} does not pass every method, header, cookie and query"
-                yield Fault(distribution, f"{path}.OriginRequestPolicyId", wrong, "allow all methods; use AllViewer")
+                yield Fault(distribution, f"{path}.OriginRequestPolicyId", wrong, "allow all methods; declare a policy")
+
+
+PASSED_ON = "AWS::CloudFront::OriginRequestPolicy"
+
+
+@rule("TND-CDN-07", "The origin gets all that the viewer sent, and the viewer's address")
+def passed_on(world: World) -> Iterator[Fault]:
+    """The managed policy AllViewer adds no such header: limits per visitor then count everybody together, or believe
+    the address that somebody sent."""
+    wanted = {
+        "HeadersConfig": {
+            "HeaderBehavior": "allViewerAndWhitelistCloudFront",
+            "Headers": ["CloudFront-Viewer-Address"],
+        },
+        "CookiesConfig": {"CookieBehavior": "all"},
+        "QueryStringsConfig": {"QueryStringBehavior": "all"},
+    }
+    for policy in world.of(PASSED_ON):
+        made = policy.get("OriginRequestPolicyConfig") or {}
+        for key, value in wanted.items():
+            if made.get(key) != value:
+                yield Fault(policy, f"OriginRequestPolicyConfig.{key}", f"it is {made.get(key)}", f"make it {value}")
 
 
 @rule("TND-CDN-05", "The distribution is guarded and watched")

@@ -30,7 +30,7 @@ def topics(world: World) -> Iterator[Fault]:
                 if s.get("Effect") == "Allow" and (everybody and not s.get("Condition")):
                     yield Fault(policy, "PolicyDocument", "anybody may publish", "name the principal")
         subscriptions = world.users(topic, "AWS::SNS::Subscription")
-        if not subscriptions and not items(topic.get("Subscription")):
+        if not any(one.get("Protocol") == "email" for one in subscriptions):
             yield Fault(topic, "", "nobody is subscribed", "subscribe an e-mail address")
 
 

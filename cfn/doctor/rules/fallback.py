@@ -1,5 +1,6 @@
 """The Lambda twin of every service: it must be able to take over at once, and must not drown the database."""
 
+import json
 from collections.abc import Iterator
 
 from cfn.doctor.findings import Fault, Rules, Severity
@@ -8,7 +9,7 @@ from cfn.doctor.rules.network import is_public
 from cfn.doctor.rules.security import BALANCER, GROUP
 from cfn.doctor.rules.service import environment
 from cfn.doctor.services import FUNCTIONS, TARGET_GROUP, services, serving
-from cfn.doctor.values import items, number
+from cfn.doctor.values import dig, items, number
 
 rule = Rules()
 PRINCIPAL = "elasticloadbalancing.amazonaws.com"
@@ -54,7 +55,9 @@ def restricted(world: World) -> Iterator[Fault]:
     """Without a source any account's load balancer, topic or rule could call it."""
     for found in world.of("AWS::Lambda::Permission"):
         source = str(found.get("SourceArn"))
-        if not found.get("SourceArn") or source == "*" or not found.get("SourceAccount"):
+        # Topics and schedules carry their account in the ARN, and their services do not promise to name it besides.
+        named_alone = world.at(found.get("SourceArn"), *CALLERS.get(str(found.get("Principal")), ()))
+        if not found.get("SourceArn") or source == "*" or not (found.get("SourceAccount") or named_alone):
             yield Fault(found, "SourceArn", f"any {found.get('Principal')} may call it", "name source and account")
         function = world.at(found.get("FunctionName"), *FUNCTIONS)
         named = [g for g in lambda_groups(world) if function and function in targets(world, g)]
@@ -62,6 +65,9 @@ def restricted(world: World) -> Iterator[Fault]:
             yield Fault(found, "SourceArn", f"{source} is not the target group that calls it", "name that group")
         if found.get("Principal") in {None, "*"} or not world.at(found.get("FunctionName"), *FUNCTIONS):
             yield Fault(found, "Principal", "it does not say who may call what", "name principal and function")
+
+
+CALLERS = {"events.amazonaws.com": ("AWS::Events::Rule",), "sns.amazonaws.com": ("AWS::SNS::Topic",)}
 
 
 def _is_source(group: Resource, source: str) -> bool:
@@ -189,3 +195,41 @@ def place(world: World) -> Iterator[Fault]:
 
 def _needs_vpc(world: World, service: Resource) -> bool:
     return bool(world.all_at(service.get("NetworkConfiguration"), GROUP))
+
+
+@rule("TND-FBK-09", "Background work goes on without containers")
+def background(world: World) -> Iterator[Fault]:
+    """What is held for a customer who went away comes back, and what was begun is finished, whoever is dead. Whatever
+    is not the word for a round the function takes for a request, and it answers that in silence."""
+    for mounted in services(world):
+        for function in mounted.functions:
+            rounds = [
+                target
+                for schedule in world.users(function, SCHEDULE)
+                for target in items(schedule.get("Targets"))
+                if world.at(target.get("Arn")) is function
+            ]
+            wanted = mounted.port in world.expectations.background
+            if wanted != bool(rounds):
+                wrong = "nothing wakes it" if wanted else "it is woken, and has nothing to do"
+                yield Fault(function, "", wrong, "schedule those with background work, once a minute")
+            for target in rounds:
+                if _round(target.get("Input")) != ROUND:
+                    yield Fault(function, "", f"it is sent {target.get('Input')}", f"send {ROUND}")
+                if dig(target, "RetryPolicy") != ONCE:
+                    yield Fault(function, "", f"EventBridge has {target.get('RetryPolicy')}", f"say {ONCE}")
+            tries = [{key: one.get(key) for key in ONCE} for one in world.users(function, RETRIES)]
+            if rounds and tries != [ONCE]:
+                yield Fault(function, "", f"rounds are tried as {tries}", f"add one EventInvokeConfig with {ONCE}")
+
+
+SCHEDULE, RETRIES = "AWS::Events::Rule", "AWS::Lambda::EventInvokeConfig"
+ROUND = {"run": "background"}
+ONCE = {"MaximumEventAgeInSeconds": 60, "MaximumRetryAttempts": 0}  # the next round comes within a minute
+
+
+def _round(text: object) -> object:
+    try:
+        return json.loads(str(text))
+    except ValueError:
+        return None

@@ -25,6 +25,7 @@ DIMENSIONS: dict[str, tuple[str, set[str]]] = {
     "FunctionName": ("AWS::Lambda::Function", {""}),
     "DistributionId": ("AWS::CloudFront::Distribution", {"", "Id"}),
     "NatGatewayId": ("AWS::EC2::NatGateway", {"", "NatGatewayId"}),
+    "QueueName": ("AWS::SQS::Queue", {"QueueName"}),
     "TopicName": (TOPIC, {"TopicName"}),
     "WebACL": ("AWS::WAFv2::WebACL", set()),
 }
@@ -117,6 +118,7 @@ def related(world: World) -> Iterator[Fault]:
         "FunctionName": "AWS/Lambda",
         "DistributionId": "AWS/CloudFront",
         "NatGatewayId": "AWS/NATGateway",
+        "QueueName": "AWS/SQS",
     }
     for alarm in world.of(ALARM):
         for path, metric in metrics(alarm):
@@ -176,6 +178,7 @@ METRICS = {
         "MaximumUsedTransactionIDs",
     },
     "AWS/CloudFront": {"5xxErrorRate", "4xxErrorRate", "TotalErrorRate", "Requests"},
+    "AWS/SQS": {"ApproximateAgeOfOldestMessage", "ApproximateNumberOfMessagesVisible", "NumberOfMessagesSent"},
     "AWS/NATGateway": {"ErrorPortAllocation", "PacketsDropCount", "ActiveConnectionCount", "BytesOutToDestination"},
 }
 
@@ -221,7 +224,7 @@ def _stat(path: str) -> tuple[str | int, ...]:
     return steps[0], int(steps[1]), steps[2]
 
 
-FALLING = {"HealthyHostCount", "FreeStorageSpace", "FreeableMemory", "CPUCreditBalance", "BurstBalance"}
+FALLING = {"HealthyHostCount", "Invocations", "FreeStorageSpace", "FreeableMemory", "CPUCreditBalance", "BurstBalance"}
 
 
 @rule("TND-OBS-11", "An alarm is one calculation that CloudWatch can do")

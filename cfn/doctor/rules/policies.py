@@ -16,6 +16,7 @@ OF_RESOURCES = {
     "AWS::KMS::Key": "KeyPolicy",
     "AWS::S3::BucketPolicy": "PolicyDocument",
     "AWS::SNS::TopicPolicy": "PolicyDocument",
+    "AWS::SQS::QueuePolicy": "PolicyDocument",
 }
 OPERATORS = ("ArnLike", "ArnEquals", "Bool", "StringEquals", "StringLike")
 
@@ -82,7 +83,7 @@ def confused_deputy(world: World) -> Iterator[Fault]:
 @rule("TND-POL-03", "Refused for everybody who does not use TLS")
 def tls_only(world: World) -> Iterator[Fault]:
     """A denial only counts when it is one: for everybody, of the right action, where SecureTransport is false."""
-    for policy in world.of("AWS::SNS::TopicPolicy"):
+    for policy in world.of("AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy"):
         denials = [s for s in items(policy.get("PolicyDocument", "Statement")) if s.get("Effect") == "Deny"]
         good = [
             s

@@ -29,6 +29,7 @@ LISTENER: Target = ("AWS::ElasticLoadBalancingV2::Listener", IDENTITY | {"Listen
 FUNCTION: Target = ("AWS::Lambda::Function", EITHER)
 DATABASE: Target = ("AWS::RDS::DBInstance", IDENTITY)
 ALARM: Target = ("AWS::CloudWatch::Alarm", IDENTITY)
+QUEUE: Target = ("AWS::SQS::Queue", ARN)
 
 # type → path (a star is every item of a list) → what it has to lead to.
 LEADS: dict[str, dict[str, Target]] = {
@@ -41,6 +42,7 @@ LEADS: dict[str, dict[str, Target]] = {
     },
     "AWS::CloudWatch::Alarm": {"AlarmActions.*": TOPIC, "OKActions.*": TOPIC},
     "AWS::CloudWatch::CompositeAlarm": {"AlarmActions.*": TOPIC, "OKActions.*": TOPIC},
+    "AWS::DynamoDB::Table": {"SSESpecification.KMSMasterKeyId": KEY},
     "AWS::EC2::FlowLog": {"ResourceId": VPC, "DeliverLogsPermissionArn": ROLE, "LogGroupName": LOGS},
     "AWS::EC2::NatGateway": {"SubnetId": SUBNET, "AllocationId": ("AWS::EC2::EIP", frozenset({"AllocationId"}))},
     "AWS::EC2::Route": {
@@ -97,9 +99,12 @@ LEADS: dict[str, dict[str, Target]] = {
     },
     "AWS::ElasticLoadBalancingV2::LoadBalancer": {"SecurityGroups.*": GROUP, "Subnets.*": SUBNET},
     "AWS::ElasticLoadBalancingV2::TargetGroup": {"VpcId": VPC, "Targets.*.Id": FUNCTION},
+    "AWS::Events::Rule": {"Targets.*.Arn": ("AWS::Lambda::Function", ARN)},
     "AWS::KMS::Alias": {"TargetKeyId": KEY},
+    "AWS::Lambda::EventInvokeConfig": {"FunctionName": ("AWS::Lambda::Function", IDENTITY)},
     "AWS::Lambda::Function": {
         "Code.S3Bucket": BUCKET,
+        "DeadLetterConfig.TargetArn": QUEUE,
         "KmsKeyArn": ("AWS::KMS::Key", ARN),
         "LoggingConfig.LogGroup": LOGS,
         "Role": ROLE,
@@ -124,9 +129,10 @@ LEADS: dict[str, dict[str, Target]] = {
         "BucketEncryption.ServerSideEncryptionConfiguration.*.ServerSideEncryptionByDefault.KMSMasterKeyID": KEY
     },
     "AWS::S3::BucketPolicy": {"Bucket": BUCKET},
-    "AWS::SNS::Subscription": {"TopicArn": TOPIC},
+    "AWS::SNS::Subscription": {"TopicArn": TOPIC, "RedrivePolicy.deadLetterTargetArn": QUEUE},
     "AWS::SNS::Topic": {"KmsMasterKeyId": KEY},
     "AWS::SNS::TopicPolicy": {"Topics.*": TOPIC},
+    "AWS::SQS::QueuePolicy": {"Queues.*": ("AWS::SQS::Queue", IDENTITY)},
     "AWS::SecretsManager::RotationSchedule": {
         "HostedRotationLambda.KmsKeyArn": KEY,
         "HostedRotationLambda.VpcSecurityGroupIds": GROUP,
@@ -176,10 +182,12 @@ def _wrong(world: World, resource: Resource, value: Any, target: Target) -> str 
 # What each type offers to Fn::GetAtt, as far as these stacks ask.
 ATTRIBUTES: dict[str, set[str]] = {
     "AWS::CloudFront::Distribution": {"DomainName", "Id"},
+    "AWS::CloudFront::OriginRequestPolicy": {"Id"},
     "AWS::CloudFront::ResponseHeadersPolicy": {"Id"},
     "AWS::CloudFront::VpcOrigin": {"Id", "Arn"},
     "AWS::CloudWatch::Alarm": {"Arn"},
     "AWS::CloudWatch::CompositeAlarm": {"Arn"},
+    "AWS::DynamoDB::Table": {"Arn"},
     "AWS::EC2::EIP": {"AllocationId", "PublicIp"},
     "AWS::EC2::SecurityGroup": {"GroupId", "VpcId"},
     "AWS::EC2::Subnet": {"AvailabilityZone", "CidrBlock", "SubnetId", "VpcId"},
@@ -199,6 +207,7 @@ ATTRIBUTES: dict[str, set[str]] = {
         "LoadBalancerName",
     },
     "AWS::ElasticLoadBalancingV2::TargetGroup": {"TargetGroupArn", "TargetGroupFullName", "TargetGroupName"},
+    "AWS::Events::Rule": {"Arn"},
     "AWS::IAM::OIDCProvider": {"Arn"},
     "AWS::IAM::Role": {"Arn", "RoleId"},
     "AWS::KMS::Key": {"Arn", "KeyId"},
@@ -213,6 +222,7 @@ ATTRIBUTES: dict[str, set[str]] = {
     },
     "AWS::S3::Bucket": {"Arn", "DomainName", "RegionalDomainName", "DualStackDomainName"},
     "AWS::SNS::Topic": {"TopicArn", "TopicName"},
+    "AWS::SQS::Queue": {"Arn", "QueueName"},
     "AWS::SecretsManager::Secret": {"Id"},
     "AWS::WAFv2::WebACL": {"Arn", "Id", "LabelNamespace"},
     "AWS::XRay::Group": {"GroupARN"},

@@ -91,8 +91,19 @@ def test_viewers_come_by_https_and_nothing_of_theirs_is_cached(deployment: Rende
     assert config["DefaultCacheBehavior"]["CachePolicyId"] == disabled
     assert len(config["DefaultCacheBehavior"]["AllowedMethods"]) == 7
     assert cached == ["/static/*"]
-    all_viewer = "216adef6-5c7f-47e4-b989-5492eafa07d3"  # every header, the host among them, every cookie and query
-    assert {one["OriginRequestPolicyId"] for one in behaviours} == {all_viewer}
+
+
+def test_the_origin_gets_what_the_viewer_sent_and_who_that_is(deployment: Rendered) -> None:
+    config = distribution(deployment)
+    for behaviour in (config["DefaultCacheBehavior"], *config["CacheBehaviors"]):
+        assert deployment.leads_to("cdn", behaviour["OriginRequestPolicyId"]) == ("cdn", "PassedOn")
+    policy = deployment.titled("cdn", "PassedOn")["OriginRequestPolicyConfig"]
+    assert policy["HeadersConfig"] == {
+        "HeaderBehavior": "allViewerAndWhitelistCloudFront",  # the host is a header of the viewer's
+        "Headers": ["CloudFront-Viewer-Address"],
+    }
+    assert policy["CookiesConfig"] == {"CookieBehavior": "all"}
+    assert policy["QueryStringsConfig"] == {"QueryStringBehavior": "all"}
 
 
 def test_cloudfront_has_the_shops_name_and_a_certificate_of_virginia(dev: Rendered) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from cfn.names import title
+from cfn.operations import HANDLERS
 from tests.cfn.rendered import Rendered, Resource
 
 INLINE_LIMIT = 10_240  # characters of all inline policies of a role
@@ -13,6 +15,7 @@ INLINE_LIMIT = 10_240  # characters of all inline policies of a role
 STARS = {
     "JoinTheNetwork": "EC2 knows no resource for the network interfaces of a function",
     "Look": "listing knows no resource; bound to the region, or to listing rules of groups",
+    "SeeWhatRuns": "an image that anything in the account runs is in use; bound to the region",
     "RegistryToken": "the token is the account's, not a repository's",
     "SeeWhatIsLive": "listing knows no resource; bound to the region",
     "SendTraces": "X-Ray knows no resource to restrict these to",
@@ -70,6 +73,8 @@ def test_each_role_serves_one_master(deployment: Rendered) -> None:
     for service in deployment.environment.services:
         expected[f"{service.name}/TaskRole"] = expected[f"{service.name}/ExecutionRole"] = "ecs-tasks.amazonaws.com"
         expected[f"fallback/{service.name.capitalize()}FunctionRole"] = "lambda.amazonaws.com"
+    for handler in HANDLERS:
+        expected[f"ops/{title(handler.name)}Role"] = "lambda.amazonaws.com"
     if deployment.environment.database.monitoring:
         expected["data/MonitoringRole"] = "monitoring.rds.amazonaws.com"
     found = {}

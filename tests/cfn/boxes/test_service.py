@@ -1,5 +1,6 @@
 """The services on Fargate and on Lambda, and the rules that lead to them. Every figure comes from the one table."""
 
+import json
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -281,3 +282,29 @@ def test_only_our_load_balancer_may_call_the_function_and_may_before_it_is_attac
     assert f":targetgroup/{group['Name']}/" in permission["SourceArn"]["Fn::Sub"]
     assert attributes(group["TargetGroupAttributes"]) == {"lambda.multi_value_headers.enabled": "true"}
     assert len(group["Name"]) <= 32
+
+
+def test_the_function_does_a_round_of_background_work_a_minute_where_there_is_any(
+    deployment: Rendered, service: Service
+) -> None:
+    name = service.name.capitalize()
+    titles = {one.title for one in deployment.resources() if one.stack == "fallback"}
+    assert (f"{name}Schedule" in titles) == service.background
+    if not service.background:
+        return
+    schedule = deployment.titled("fallback", f"{name}Schedule")
+    (target,) = schedule["Targets"]
+    assert schedule["ScheduleExpression"] == "rate(1 minute)"
+    assert json.loads(target["Input"]) == {"run": "background"}
+    assert deployment.leads_to("fallback", target["Arn"]) == ("fallback", f"{name}Function")
+    permission = deployment.titled("fallback", f"{name}SchedulePermission")
+    assert permission["Principal"] == "events.amazonaws.com"
+    assert deployment.leads_to("fallback", permission["SourceArn"]) == schedule.key
+
+
+def test_a_round_that_failed_is_left_to_the_next_one(deployment: Rendered, service: Service) -> None:
+    if service.background:
+        name = service.name.capitalize()
+        (target,) = deployment.titled("fallback", f"{name}Schedule")["Targets"]
+        for tries in (target["RetryPolicy"], deployment.titled("fallback", f"{name}Retries")):
+            assert (tries["MaximumRetryAttempts"], tries["MaximumEventAgeInSeconds"]) == (0, 60)

@@ -10,6 +10,7 @@ from cfn.boxes.firewall import REQUESTS_PER_ADDRESS
 from cfn.costs.table import table
 from cfn.costs.usage import assumptions, usage
 from cfn.environments import ENVIRONMENTS, RESERVED_CONNECTIONS, Environment
+from cfn.operations import HANDLERS
 from services.product.model.listing import MAX_LIMIT
 from tests.cfn.rendered import Rendered
 
@@ -43,7 +44,9 @@ def vcpu(environment: Environment) -> float:
 
 
 def reserved(environment: Environment) -> int:
-    return environment.functions.concurrency * len(environment.services) + 1  # the one that empties the default group
+    """Of the services, of the operations app, and of the one that empties the default group."""
+    own = sum(handler.concurrency for handler in HANDLERS)
+    return environment.functions.concurrency * len(environment.services) + own + 1
 
 
 def average(environment: Environment) -> float:

@@ -47,8 +47,8 @@ def test_no_two_lines_of_a_resource_have_the_same_name() -> None:
 
 
 def test_a_type_that_nobody_thought_of_is_an_error_and_not_for_nothing() -> None:
-    with pytest.raises(Unpriced, match=r"one/Queue is of type AWS::SQS::Queue, which has neither a price rule"):
-        small({"Queue": resource("SQS::Queue")})
+    with pytest.raises(Unpriced, match=r"one/Stream is of type AWS::Kinesis::Stream, which has neither a price rule"):
+        small({"Stream": resource("Kinesis::Stream")})
 
 
 def test_a_template_that_cannot_be_resolved_is_an_error() -> None:

@@ -157,9 +157,24 @@ def test_a_weight_in_the_templates_moves_requests_and_logs_to_the_functions() ->
     shared = replace(DEV, weights=Weights(fargate=50, fallback=50))
     found = priced(shared, failover_hours=0)
     assert quantities(found, "ProductFunction")["requests"] == pytest.approx(7 / 3 / 2)
-    functions = quantities(found, "ProductFunctionLog")["ingestion: function"]
-    assert functions == pytest.approx(quantities(found, "ProductLog")["ingestion: service"])
-    assert priced(DEV, failover_hours=0).group("fallback") == 0
+    functions = quantities(found, "FrontendFunctionLog")["ingestion: function"]
+    assert functions == pytest.approx(quantities(found, "FrontendLog")["ingestion: service"])
+
+
+def test_a_fallback_at_rest_costs_its_rounds_of_background_work() -> None:
+    found = priced(DEV, failover_hours=0)
+    rounds = 730 * 60
+    assert quantities(found, "OrderFunction") == pytest.approx(
+        {
+            "requests": 0,
+            "time × memory": 0,
+            "requests of background work": rounds / 1e6,
+            "time × memory of background work": rounds * 0.06,
+        }
+    )
+    assert quantities(found, "OrderFunctionLog")["ingestion: function"] == pytest.approx(rounds / 1e6)
+    assert not any(quantities(found, "FrontendFunction").values())
+    assert 0 < found.group("fallback") < 0.2
 
 
 def test_a_function_for_deployments_only_is_not_charged_for_requests() -> None:

@@ -143,7 +143,7 @@ def test_earlier_templates_with_a_type_that_has_no_price_get_one_sentence(tmp_pa
     write(ENVIRONMENTS["dev"], tmp_path)
     manifest = json.loads((folder / "manifest.json").read_text())
     template = folder / manifest["stacks"][0]["template"]
-    template.write_text('{"Resources":{"Queue":{"Type":"AWS::SQS::Queue"}}}')
+    template.write_text('{"Resources":{"Stream":{"Type":"AWS::Kinesis::Stream"}}}')
     manifest["stacks"] = manifest["stacks"][:1]
     manifest["stacks"][0]["sha256"] = hashlib.sha256(template.read_bytes()).hexdigest()
     (folder / "manifest.json").write_text(json.dumps(manifest))

@@ -24,6 +24,8 @@ BY_HAND = {
     "TND-CIC-03",
     "TND-DAT-12",
     "TND-DAT-13",
+    "TND-FBK-04",
+    "TND-FBK-05",
     "TND-IAM-09",
     "TND-NET-11",
     "TND-STD-02",

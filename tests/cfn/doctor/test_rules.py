@@ -8,7 +8,9 @@ from cfn.doctor.expectations import ENVIRONMENTS
 from cfn.doctor.findings import Finding
 from cfn.doctor.graph import Stack, World
 from cfn.doctor.rules import RULES
-from tests.cfn.doctor.deployments import small
+from tests.cfn.doctor.defects import Templates, twin
+from tests.cfn.doctor.deployments import small, stacks_of
+from tests.cfn.rendered import Rendered
 
 GITHUB = {
     "Effect": "Allow",
@@ -56,6 +58,17 @@ def test_the_host_of_the_database_is_its_endpoint(value: Any, count: int) -> Non
 def test_a_function_may_write_its_log(action: str, count: int) -> None:
     function = {"Type": "AWS::Lambda::Function", "Properties": {"Role": {"Fn::GetAtt": ["Role", "Arn"]}}}
     assert len(asked("TND-IAM-09", small({"Function": function, "Role": role(LAMBDA, action)}))) == count
+
+
+@pytest.mark.parametrize(
+    ("rule", "name", "value"),
+    [("TND-FBK-04", "Timeout", 600), ("TND-FBK-05", "ReservedConcurrentExecutions", 101)],
+)
+def test_fallbacks_give_up_in_time_and_spare_the_database(rule: str, name: str, value: int, dev: Rendered) -> None:
+    templates = Templates(stacks_of(dev))
+    assert not list(RULES[rule].findings(World(templates.stacks, ENVIRONMENTS["dev"])))
+    twin(templates)[name] = value
+    assert list(RULES[rule].findings(World(templates.stacks, ENVIRONMENTS["dev"])))
 
 
 @pytest.mark.parametrize(("group", "count"), [(["Vpc", "DefaultSecurityGroup"], 1), (["Own", "GroupId"], 0)])

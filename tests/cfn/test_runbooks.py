@@ -1,0 +1,41 @@
+"""The link under an alarm in Slack leads somewhere: every alarm has a row in docs/operations.md, and no row is idle."""
+
+import re
+
+from chalicelib.alarms import Alarm, Place
+from chalicelib.console import runbook
+from scripts.places import ROOT
+from tests.cfn.rendered import Rendered
+
+PAGE = "https://example.com/docs/operations.md"
+ANCHORS = set(re.findall(r'<a id="([\w-]+)"></a>', (ROOT / "docs" / "operations.md").read_text()))
+
+
+def linked(deployment: Rendered) -> set[str]:
+    """The anchors that the alarms of an environment link to."""
+    environment = deployment.environment.name
+    alarms = deployment.resources("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
+    names = [Alarm(name=alarm["AlarmName"], state="ALARM", place=Place()) for alarm in alarms]
+    return {runbook(alarm, environment, PAGE).removeprefix(f"{PAGE}#") for alarm in names}
+
+
+def test_every_alarm_has_its_row(deployment: Rendered) -> None:
+    assert len(linked(deployment)) > 20
+    assert linked(deployment) - ANCHORS == set()
+
+
+def test_every_row_has_its_alarm(deployments: dict[str, Rendered]) -> None:
+    assert ANCHORS - {anchor for deployment in deployments.values() for anchor in linked(deployment)} == set()
+
+
+def test_the_operations_app_is_told_to_link_there(deployment: Rendered) -> None:
+    functions = [one for one in deployment.resources("AWS::Lambda::Function") if one.stack == "ops"]
+    pages = {str(one["Environment"]["Variables"]["RUNBOOKS"]) for one in functions}
+    assert len(pages) == 1
+    assert pages.pop().endswith("/docs/operations.md")
+
+
+def test_what_customers_feel_wakes_somebody(deployment: Rendered) -> None:
+    composites = deployment.resources("AWS::CloudWatch::CompositeAlarm")
+    assert composites
+    assert all("[critical]" in alarm["AlarmDescription"] for alarm in composites)
