@@ -5,6 +5,7 @@ import itertools
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -52,6 +53,12 @@ def template(postgres: Server) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def database_urls(postgres: Server, template: str) -> Iterator[dict[str, str]]:
     """A fresh clone of the template for this module: the URLs of both services and of the administrator."""
+    with cloned(postgres, template) as urls:
+        yield urls
+
+
+@contextmanager
+def cloned(postgres: Server, template: str) -> Iterator[dict[str, str]]:
     name = f"tandem_test_{os.getpid()}_{next(CLONES)}"
     administer(postgres.url, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     admin = with_database(postgres.url, name)
