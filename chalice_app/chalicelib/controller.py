@@ -29,8 +29,6 @@ from chalicelib.failover import (
 )
 from chalicelib.operations import Operations
 
-HEALTH = "/healthz"  # every service has it, and it asks for nothing but the process
-
 log = logging.getLogger("operations.failover")
 
 
@@ -110,7 +108,7 @@ def _considered(
             return decision, situation, said
         if decision.at is Evidence.FALLBACK:
             functions = operations.client("lambda")
-            answer = evidence.probe(functions, fallback.function, fallback.fallback, HEALTH)
+            answer = evidence.probe(functions, fallback.function, fallback.fallback)
             situation, said = replace(situation, fallback=answer.healthy), answer.said
         else:
             found = evidence.containers(operations.client("elbv2"), fallback.fargate)

@@ -11,6 +11,7 @@ from typing import Any
 from chalicelib.failover import Alarm, Containers, State
 from chalicelib.paging import chunks, pages
 
+READY = "/readyz"  # every service has it: the process and what it depends on
 _DESCRIBED = 100  # names that DescribeAlarms takes at once
 
 
@@ -32,19 +33,24 @@ def alarms(cloudwatch: Any, names: Iterable[str]) -> dict[str, Alarm]:
     return found
 
 
-def probe(functions: Any, name: str, group: str, path: str) -> Probe:
-    """Ask the function what the load balancer's health check would. Never raises: silence is an answer, too.
+def probe(functions: Any, name: str, group: str) -> Probe:
+    """Ask the function whether it is ready. Never raises: silence is an answer, too.
 
-    How long it waits is the client's: a cold start in a VPC takes two or three seconds.
+    Without its database it would answer as little as the containers do. That another service is away is no reason to
+    stay: that one may be about to move as well. How long this waits is the client's: a cold start in a VPC takes two
+    or three seconds.
     """
     try:
-        answer = functions.invoke(FunctionName=name, Payload=json.dumps(_health_check(group, path)).encode())
+        answer = functions.invoke(FunctionName=name, Payload=json.dumps(_question(group)).encode())
         body = answer["Payload"].read()
     except Exception as error:  # noqa: BLE001 - unreachable, throttled, forbidden, gone: no fallback in any case
         return Probe(healthy=False, said=f"{type(error).__name__}: {error}")
     if answer.get("FunctionError"):
         return Probe(healthy=False, said=f"the function failed ({answer['FunctionError']})")
-    status = _status(body)
+    status, checks = _readiness(body)
+    if status == 503 and checks:
+        away = sorted(check for check, answers in checks.items() if not answers)
+        return Probe(healthy="database" not in away, said=f"away: {', '.join(away)}")
     return Probe(healthy=status == 200, said=f"status {status}")
 
 
@@ -63,12 +69,12 @@ def _alarm(described: Mapping[str, Any]) -> Alarm:
     return Alarm(described["AlarmName"], state, since)
 
 
-def _health_check(group: str, path: str) -> dict[str, Any]:
-    """The load balancer's own health check carries no Host. Header values are lists, as on every group of ours."""
+def _question(group: str) -> dict[str, Any]:
+    """As the load balancer asks for health, without a Host. Header values are lists, as on every group of ours."""
     return {
         "requestContext": {"elb": {"targetGroupArn": group}},
         "httpMethod": "GET",
-        "path": path,
+        "path": READY,
         "multiValueQueryStringParameters": {},
         "multiValueHeaders": {"user-agent": ["ELB-HealthChecker/2.0"]},
         "body": "",
@@ -76,9 +82,15 @@ def _health_check(group: str, path: str) -> dict[str, Any]:
     }
 
 
-def _status(body: bytes) -> object:
+def _readiness(body: bytes) -> tuple[object, Mapping[str, bool]]:
+    """The status, and which dependency answers where it says so."""
     try:
         answer = json.loads(body)
-    except ValueError:
-        return "unreadable"
-    return answer.get("statusCode") if isinstance(answer, dict) else "unreadable"
+        status = answer["statusCode"]
+    except (ValueError, TypeError, KeyError):
+        return "unreadable", {}
+    try:
+        checks = json.loads(answer["body"])["checks"]
+        return status, {str(name): found is True for name, found in checks.items()}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return status, {}

@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.blocks import BLOCKS, CUT, FIELD, FIELDS, HEADER, SECTION, plain, recoloured, render
@@ -83,6 +83,7 @@ def test_what_is_too_long_is_cut_where_it_can_be_seen() -> None:
     assert all(len(field["text"]) <= FIELD for block in rest for field in block["fields"])
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(), st.integers(len(CUT) + 6, 200))
 def test_text_is_never_empty_or_longer_than_its_place(text: str, limit: int) -> None:
     written = plain(text, limit)
@@ -90,6 +91,7 @@ def test_text_is_never_empty_or_longer_than_its_place(text: str, limit: int) -> 
     assert not re.search(r"[<>`]|&(?!amp;|lt;|gt;)", written)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.builds(
         Message,

@@ -1,5 +1,6 @@
 """The controller over clients of botocore: what it asks, what it writes, and what it does when AWS or Slack fails."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -99,11 +100,11 @@ def test_one_write_for_each_rule_and_none_for_the_same_event_again(world: World)
     assert len(world.stage.told) == 1
 
 
-def test_the_probe_is_the_load_balancers_own_health_check(world: World) -> None:
+def test_the_probe_asks_for_readiness_as_the_load_balancer_asks_for_health(world: World) -> None:
     world.fail()
     world.run()
     (event,) = world.functions.events
-    assert (event["httpMethod"], event["path"]) == ("GET", "/healthz")
+    assert (event["httpMethod"], event["path"]) == ("GET", "/readyz")
     assert event["requestContext"]["elb"]["targetGroupArn"] == FUNCTIONS
     assert event["multiValueHeaders"] == {"user-agent": ["ELB-HealthChecker/2.0"]}
 
@@ -120,6 +121,27 @@ def test_a_fallback_that_does_not_answer_gets_no_traffic(world: World, answer: o
     assert world.balancer.writes == []
     assert world.stage.counted["FailoverRefused(reason=fallback-unhealthy,service=product)"] == 1
     assert world.stage.told[0].fields["The fallback said"]
+
+
+@pytest.mark.parametrize(
+    ("checks", "outcome"),
+    [
+        ({"database": False}, "fallback-unhealthy"),
+        ({"database": False, "product": False}, "fallback-unhealthy"),
+        ({"database": "yes"}, "fallback-unhealthy"),
+        ({"database": True, "product": False}, "moved"),
+        ({"product": False, "order": True}, "moved"),
+        ({}, "fallback-unhealthy"),
+        (["database"], "fallback-unhealthy"),
+    ],
+    ids=str,
+)
+def test_a_fallback_without_its_database_gets_no_traffic_and_one_without_a_neighbour_does(
+    world: World, checks: object, outcome: str
+) -> None:
+    world.fail()
+    world.functions.answer = json.dumps({"statusCode": 503, "body": json.dumps({"checks": checks})}).encode()
+    assert world.run() == outcome
 
 
 def test_a_function_error_is_no_answer_whatever_its_payload(world: World) -> None:

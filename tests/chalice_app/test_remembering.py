@@ -89,6 +89,14 @@ def test_the_next_alarm_begins_a_thread_of_its_own(table: Any) -> None:
     assert threads == [None, "1763847601.000100", None, "1763847604.000100"]
 
 
+def test_after_its_recovery_an_alarm_s_thread_is_closed(table: Any) -> None:
+    here = office(table, insufficient_data="drop")
+    raised_and_over(here, every=1000)
+    changed(here, "INSUFFICIENT_DATA", "OK")
+    assert len(here.outbox.sent) == 3
+    assert here.metrics.counted["Dropped"] == 1
+
+
 def test_with_a_webhook_ok_is_a_message_that_links_to_the_alarm(table: Any) -> None:
     here = office(table, BY_WEBHOOK)
     raised_and_over(here)
@@ -184,6 +192,13 @@ def test_an_alarm_that_changes_now_and_then_is_told_one_by_one_again(table: Any)
     raised_and_over(here, times=2, every=400)
     assert here.outbox.titles[5:] == [f"Flapping: {NAME}", f"ALARM: {NAME}", f"OK: {NAME}"]
     assert settle(here.desk) == 0
+
+
+def test_once_it_flaps_it_does_so_until_it_is_calm_and_not_only_below_the_limit(table: Any) -> None:
+    here = office(table, BY_WEBHOOK, changes=5, minutes=10)
+    raised_and_over(here, times=3)
+    raised_and_over(here, times=4, every=150)
+    assert here.outbox.titles[5:] == [f"Flapping: {NAME}"]
 
 
 def test_two_alarms_do_not_flap_together(table: Any) -> None:
