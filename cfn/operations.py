@@ -12,8 +12,8 @@ class Handler:
     name: str
     what: str
     schedule: str | None = None
-    timeout: int = 60  # seconds
-    memory: int = 256  # MB
+    timeout: int = 55  # seconds; a minute later Lambda tries a failed event again, and the schedule comes round
+    memory: int = 512  # MB, which is also how much of a processor: with 256 the first event loads for seconds
     concurrency: int = 1
     retries: int = 2  # by Lambda, after the first failure
     patience: int = HOUR  # seconds after which an event is too old to be worth handling

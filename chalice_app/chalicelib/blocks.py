@@ -15,6 +15,7 @@ from chalicelib.redaction import redact
 HEADER, SECTION, FIELD, FIELDS, BLOCKS = 150, 3000, 2000, 10, 50
 LINE = 300  # what a notification shows
 LONGEST = 16_000  # characters that are looked at: five times what any place shows
+LONGEST_WORD = 4_000  # characters; no secret is longer
 CUT = "… (cut)"
 NOTHING = "–"
 COLOURS: Mapping[Tone, str] = {"alarm": "#d1242f", "ok": "#1a7f37", "unknown": "#bf8700", "notice": "#0969da"}
@@ -53,14 +54,19 @@ def recoloured(payload: Payload, tone: Tone) -> Payload:
 
 def plain(text: str, limit: int) -> str:
     """Redacted and escaped, in at most `limit` characters; never empty."""
-    seen = _INVISIBLE.sub("", text[:LONGEST])
-    if len(text) > LONGEST:
-        seen = re.sub(r"\S*\Z", "", seen)  # half a secret has no form to know it by
-    clean = _SUMMONS.sub("@\u2060", redact(seen)).strip()
+    clean = _SUMMONS.sub("@\u2060", redact(_INVISIBLE.sub("", _beginning(text)))).strip()
     escaped = clean.translate(_ESCAPED)
     if len(escaped) > limit:
         escaped = cut([_ENTITIES.get(letter, letter) for letter in clean[: limit + 1]], limit)
     return escaped or NOTHING
+
+
+def _beginning(text: str) -> str:
+    """As much as is looked at, up to the end of a word: half a secret has no form to know it by."""
+    if len(text) <= LONGEST:
+        return text
+    words = text[LONGEST - LONGEST_WORD : LONGEST].rsplit(maxsplit=1)
+    return text[: LONGEST - LONGEST_WORD] + (words[0] if len(words) == 2 else "")
 
 
 def cut(pieces: list[str], limit: int) -> str:

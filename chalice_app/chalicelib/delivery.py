@@ -5,7 +5,8 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from chalicelib.operations import Time, TryAgain
+from chalicelib.again import TryAgain
+from chalicelib.operations import Time
 from chalicelib.redaction import redact
 from chalicelib.sending import Answer, Request, Send, Unreachable
 

@@ -6,12 +6,13 @@ from datetime import timedelta
 from typing import Any
 
 from chalicelib import alarms, wording
+from chalicelib.again import TryAgain
 from chalicelib.alarms import ALARM, INSUFFICIENT, OK, Alarm
 from chalicelib.config import Config, Policy
 from chalicelib.memory import Change, History, Memory
 from chalicelib.messages import Message, Posted
 from chalicelib.once import Once
-from chalicelib.operations import Count, Time, TryAgain
+from chalicelib.operations import Count, Time
 from chalicelib.records import Record, records
 from chalicelib.slack import Slack
 

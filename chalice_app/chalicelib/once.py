@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from chalicelib.operations import Count, Time, TryAgain
+from chalicelib.again import TryAgain
+from chalicelib.operations import Count, Time
 
 Entry = Literal["new", "done", "busy"]
 

@@ -15,12 +15,6 @@ class Count(Protocol):
     def __call__(self, name: str, value: float = 1, **dimensions: str) -> None: ...
 
 
-class TryAgain(Exception):
-    """What was to be done could not be done now. Raised out of a handler, so that Lambda brings the event again; after
-    two more tries it is in the dead-letter queue.
-    """
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Time:
     """`remaining` are the seconds of this invocation that may still be spent; `now` is aware."""

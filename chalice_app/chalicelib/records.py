@@ -17,7 +17,7 @@ class Record:
 
 
 def records(event: Any) -> list[Record]:
-    """Every message of an SNS event, or the one notification that SNS left in a queue; any other event is one message."""
+    """Every message of an SNS event, or the notification that SNS left in a queue; any other event is one message."""
     if isinstance(event, dict) and "TopicArn" in event and "Message" in event:
         return [_record(event, event["Message"])]
     entries = event.get("Records") if isinstance(event, dict) else None

@@ -13,7 +13,7 @@ from aws_lambda_powertools import Logger, Metrics, single_metric
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from aws_lambda_powertools.metrics import MetricUnit
 
-from chalicelib.operations import TryAgain
+from chalicelib.again import TryAgain
 from chalicelib.redaction import redact
 
 Handler = Callable[[Any, Any], Any]

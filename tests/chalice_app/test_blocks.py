@@ -126,6 +126,11 @@ def test_half_a_secret_at_the_end_of_a_very_long_text_is_not_shown() -> None:
     assert "xox" not in plain(text, SECTION)
 
 
+@pytest.mark.parametrize("letter", ["x", " x", "x ", "x" + " " * 9_000])
+def test_a_very_long_text_is_shown_from_its_beginning(letter: str) -> None:
+    assert plain(letter * 20_000, SECTION).strip().startswith("x")
+
+
 def test_another_colour_keeps_the_words_and_drops_the_mention() -> None:
     payload = render(Message(title="t", tone="alarm", mention=True), "<!here>")
     changed = recoloured(payload, "ok")

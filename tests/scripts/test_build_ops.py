@@ -93,7 +93,7 @@ def test_what_was_built_is_found_until_something_changes(bundle: Bundle, monkeyp
 
 def chalice(handler: str, **properties: Any) -> dict[str, Any]:
     """A template as Chalice's looks when it is expanded: one function, and what wakes it."""
-    own = {"Handler": handler, "Runtime": "python3.13", "MemorySize": 256, "Timeout": 60, **properties}
+    own = {"Handler": handler, "Runtime": "python3.13", "MemorySize": 512, "Timeout": 55, **properties}
     return {
         "Resources": {
             "It": {"Type": "AWS::Lambda::Function", "Properties": own},
@@ -112,7 +112,7 @@ def chalice(handler: str, **properties: Any) -> dict[str, Any]:
     }
 
 
-RECONCILE = Facts("python3.13", 256, 60, ("rate(1 minute)",), ("a schedule",))
+RECONCILE = Facts("python3.13", 512, 55, ("rate(1 minute)",), ("a schedule",))
 
 
 def test_chalice_and_the_stack_are_read_alike() -> None:
@@ -129,7 +129,7 @@ def test_chalice_and_the_stack_are_read_alike() -> None:
         ({"app.reconcile": replace(RECONCILE, runtime="python3.12")}, "app.reconcile has runtime python3.13"),
         ({"app.reconcile": replace(RECONCILE, wakers=("a topic",))}, "app.reconcile has wakers"),
         ({"app.reconcile": replace(RECONCILE, permitted=())}, "app.reconcile has permitted"),
-        ({"app.reconcile": replace(RECONCILE, timeout=61)}, "app.reconcile has timeout 60 in the app and 61"),
+        ({"app.reconcile": replace(RECONCILE, timeout=61)}, "app.reconcile has timeout 55 in the app and 61"),
     ],
 )
 def test_every_difference_is_told(wanted: dict[str, Facts], sentence: str) -> None:
