@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from scripts import bootstrap
+from scripts.browser import chromium
 from scripts.places import ROOT
 from scripts.terminal import Terminal
 
@@ -31,6 +33,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     terminal = Terminal()
+    drive_a_browser(terminal)
     before = signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is pytest's, which has a database to stop
     try:
         failed = chosen(options.rest) if options.rest else everything(terminal)
@@ -41,6 +44,17 @@ def run(options: argparse.Namespace) -> int:
         return 1
     terminal.say(terminal.paint("Passed." if options.rest else "Everything passed.", "green"))
     return 0
+
+
+def drive_a_browser(terminal: Terminal) -> None:
+    """Where there is a Chromium, add what drives it. Without either, its tests say what is missing."""
+    if chromium() is None or bootstrap.current("browser"):
+        return
+    try:
+        with terminal.step("browser driver"):
+            bootstrap.add("browser")
+    except bootstrap.BootstrapError as error:
+        terminal.say(terminal.paint(str(error), "yellow"))
 
 
 def everything(terminal: Terminal) -> list[str]:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from services.chassis.errors import Unavailable
 from services.chassis.upstream import Answer, Upstream
 from services.frontend.calls import Call, NoAnswer, document_of, read_call, read_document
-from services.frontend.schemas import Categories, Order, Product, ProductPage
+from services.frontend.schemas import Categories, Events, Order, OrderPage, Product, ProductPage
 from services.frontend.shelf import Shelf
 
 PROBE_SECONDS = 1.0
@@ -69,8 +69,16 @@ class Products(Backend, Protocol):
 
 
 class Orders(Backend, Protocol):
+    """Every read raises NoAnswer when the service gives none."""
+
     async def order(self, order_id: UUID, authorization: str) -> Reading:
-        """An order as its owner or the staff sees it. Raises NoAnswer."""
+        """An order as its owner or the staff sees it."""
+
+    async def page(self, query: str, authorization: str) -> Reading:
+        """A page of orders; `query` as the order service takes it."""
+
+    async def events(self, order_id: UUID, authorization: str) -> Reading:
+        """Every change of an order's state, oldest first."""
 
 
 class _HttpBackend:
@@ -170,3 +178,11 @@ class HttpOrders(_HttpBackend):
     async def order(self, order_id: UUID, authorization: str) -> Reading:
         call = read_call(f"/orders/{order_id}", authorization=authorization, refusals=(401, 403, 404))
         return await self._read(call, Order)
+
+    async def page(self, query: str, authorization: str) -> Reading:
+        call = read_call("/orders", query=query, authorization=authorization, refusals=(401, 403, 422))
+        return await self._read(call, OrderPage)
+
+    async def events(self, order_id: UUID, authorization: str) -> Reading:
+        call = read_call(f"/orders/{order_id}/events", authorization=authorization, refusals=(401, 403, 404))
+        return await self._read(call, Events)

@@ -1,7 +1,7 @@
 """Whom a limit counts: the address of the visitor, from the one header that a visitor cannot write.
 
-CloudFront sets `CloudFront-Viewer-Address` itself and replaces what the visitor sent. `X-Forwarded-For` begins with
-whatever the visitor likes, so it is not looked at.
+CloudFront sets `CloudFront-Viewer-Address` itself and replaces what the visitor sent (`cfn/boxes/cdn.py` tells it to).
+`X-Forwarded-For` begins with whatever the visitor likes; its end, which the load balancer writes, is the peer here.
 """
 
 from ipaddress import IPv6Address, ip_address, ip_network

@@ -13,8 +13,21 @@ SERVICES = ("product", "order", "frontend")
 CHASSIS = "services.chassis"
 
 # Below the doors: what a use case may stand on. FastAPI and Starlette begin above this line.
-BELOW = ("settings", "errors", "logs", "connection", "database", "upstream", "auth", "migrations", "limits", "session")
-DOORS = ("web", "requests", "problems", "guard", "callers", "fields", "server")
+BELOW = (
+    "settings",
+    "errors",
+    "logs",
+    "connection",
+    "database",
+    "upstream",
+    "auth",
+    "migrations",
+    "limits",
+    "seals",
+    "session",
+)
+INSIDE = ("alb", "chores", "client", "secrets")  # below the doors too, and no use case's business
+DOORS = ("web", "requests", "problems", "guard", "callers", "fields", "server", "serverless")
 
 # role → what it may import: names of its own service, chassis modules, third-party packages.
 ROLES: dict[str, tuple[set[str], set[str], set[str]]] = {
@@ -23,23 +36,29 @@ ROLES: dict[str, tuple[set[str], set[str], set[str]]] = {
     "catalog": ({"model"}, {*BELOW}, set()),
     "calls": (set(), {*BELOW}, set()),
     "shelf": (set(), set(), set()),
+    "assets": (set(), set(), set()),
     "backends": ({"calls", "shelf", "schemas"}, {*BELOW}, {"pydantic"}),
     "schemas": ({"schemas", "model"}, {"fields"}, {"pydantic"}),
     "service": ({"model", "store", "catalog", "backends", "calls"}, {*BELOW}, set()),
+    "lambda_handler": ({"main"}, {"serverless"}, set()),
 }
 # The HTTP side of a service: what knows the framework.
 HTTP = {"routes", "main", "pages", "forwarding", "proxy", "visitors"}
 
 # Each third-party library has one module in the chassis that imports it; the doors share the framework.
 ONE_IMPORTER = {
+    "jinja2": {"templates"},
     "pg8000": {"session"},
-    "aiohttp": {"upstream"},
-    "yarl": {"upstream"},
+    "aiohttp": {"client"},
+    "yarl": {"client"},
+    "mangum": {"serverless"},
+    "aws_lambda_powertools": {"secrets"},
+    "botocore": {"secrets"},
     "uvicorn": {"server"},
     "pydantic": {"fields"},
     "pydantic_core": {"fields"},
     "fastapi": {"web", "requests", "callers"},
-    "starlette": {"web", "requests", "problems", "guard", "server"},
+    "starlette": {"web", "requests", "problems", "guard", "server", "serverless"},
 }
 BUSINESS_NOUNS = re.compile(
     r"\b(product|order|stock|reservation|catalogue?|cart|price|shop_?keeper)s?\b", re.IGNORECASE
@@ -115,7 +134,7 @@ def test_the_chassis_imports_no_service_and_each_library_in_one_place(path: Path
             assert len(parts) == 1 or parts[1] == "chassis", imported
         elif third_party(imported):
             assert path.stem in ONE_IMPORTER.get(parts[0], set()), f"{path.stem} imports {imported}"
-        if path.stem in BELOW and parts[:2] == ["services", "chassis"] and len(parts) > 2:
+        if path.stem in (*BELOW, *INSIDE) and parts[:2] == ["services", "chassis"] and len(parts) > 2:
             assert parts[2] not in DOORS, f"{path.stem} is below the doors and imports {imported}"
 
 
@@ -126,7 +145,11 @@ def test_no_business_noun_in_the_code_of_the_chassis(path: Path) -> None:
     assert [name for name in names if BUSINESS_NOUNS.fullmatch(name)] == []
 
 
-@pytest.mark.parametrize("path", [*modules("services"), *modules("cfn")], ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path",
+    [*modules("services"), *modules("cfn"), *modules("chalice_app/chalicelib")],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
 def test_importing_a_module_does_nothing(path: Path) -> None:
     """No statement at the top of a module calls for its effect; the Lambda handlers are the exception by design."""
     if path.stem in {"lambda_handler", "__main__"}:
@@ -134,6 +157,25 @@ def test_importing_a_module_does_nothing(path: Path) -> None:
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.Expr):
             assert isinstance(node.value, ast.Constant), f"{path.name}:{node.lineno} acts on import"
+
+
+# The operations app is packed alone. Its handlers know Chalice, three modules Powertools, and one makes AWS's clients.
+OPERATIONS = {
+    "chalice": {"app"},
+    "aws_lambda_powertools": {"telemetry", "ledger", "wiring"},
+    "boto3": {"wiring"},
+    "botocore": {"wiring"},
+}
+
+
+@pytest.mark.parametrize("path", modules("chalice_app"), ids=lambda path: path.name)
+def test_the_operations_app_imports_nothing_that_is_not_packed_with_it(path: Path) -> None:
+    for imported in imports(path):
+        top = imported.partition(".")[0]
+        if top in OPERATIONS:
+            assert path.stem in OPERATIONS[top], f"{path.stem} imports {imported}"
+        elif top not in sys.stdlib_module_names:
+            assert top == "chalicelib", f"{path.stem} imports {imported}"
 
 
 def test_infrastructure_does_not_import_services_and_services_do_not_import_it() -> None:

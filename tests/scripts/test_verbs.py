@@ -126,6 +126,12 @@ def test_reset_asks_and_without_anybody_to_ask_does_nothing(local: Path, monkeyp
 # --- test -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture(autouse=True)
+def no_browser(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is installed while the command is tested."""
+    monkeypatch.setattr(test, "chromium", lambda: None)
+
+
 # Says what it was asked for, and fails when its first word is among that.
 SUITE = ("-c", "import sys; print('ran', *sys.argv[2:]); sys.exit(sys.argv[1] in sys.argv[2:])")
 

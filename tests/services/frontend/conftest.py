@@ -1,6 +1,6 @@
 """The gateway on a real port, in front of a stand-in for everything behind it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 
 import aiohttp
 import pytest
@@ -10,8 +10,7 @@ from services.chassis.settings import Settings
 from services.frontend.main import create
 from tests.services.conftest import Serve
 from tests.services.frontend.stand_in import Clock, Reply, StandIn
-
-Ask = Callable[..., Awaitable[Reply]]
+from tests.services.frontend.visiting import Ask, Visitor
 
 SETTINGS = Settings(
     service="frontend", session_keys={"s1": b"s" * 32}, service_keys={"k1": b"k" * 32}, sessions_per_minute=1000
@@ -68,3 +67,9 @@ async def ask(gateway: str) -> AsyncIterator[Ask]:
                 return Reply(answer.status, answer.headers, await answer.read())
 
         yield asked
+
+
+@pytest.fixture
+def visitor(ask: Ask) -> Visitor:
+    """Somebody with a browser that holds no cookies yet."""
+    return Visitor(ask)

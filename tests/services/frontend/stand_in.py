@@ -11,6 +11,12 @@ from typing import Any
 from aiohttp import web
 
 ORDER_ID = "0b6b6d3e-7d8b-4a55-9c1f-3f0d7f3a1c11"
+EVENTS = {
+    "items": [
+        {"was": None, "status": "pending", "actor": "placement", "at": "2026-01-02T03:04:05.000006Z"},
+        {"was": "pending", "status": "confirmed", "actor": "placement", "at": "2026-01-02T03:04:06.000007Z"},
+    ]
+}
 CATEGORIES = {"items": [{"slug": "audio", "name": "Audio", "products": 3}]}
 
 
@@ -112,6 +118,9 @@ class StandIn:
         for number in (1, 2, 3):
             self.answer(f"GET /products/{number}", product(number))
         self.answer(f"GET /orders/{ORDER_ID}", order(1, 2))
+        self.answer(f"GET /orders/{ORDER_ID}/events", EVENTS)
+        self.answer("GET /orders", {"items": [order(1, 2)], "next": None})
+        self.answer("POST /orders", order(1), 201)
         for service in ("product", "order"):
             healthy = {"service": service, "version": "v7", "status": "ok"}
             self.answer(f"GET /{service}s/healthz", healthy, x_served_by="fargate")

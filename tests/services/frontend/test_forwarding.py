@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from services.frontend.operations import IMPORT_PATH, OPERATIONS, Operation
-from tests.services.frontend.conftest import Ask
 from tests.services.frontend.stand_in import ORDER_ID, StandIn, order, page, problem
+from tests.services.frontend.visiting import Ask
 
 JSON = {"Content-Type": "application/json"}
 BUYER = {"Authorization": "Bearer v1.somebody", "Idempotency-Key": "key-1", **JSON}

@@ -12,8 +12,9 @@ from services.chassis.auth import Sessions
 from services.chassis.errors import TooManyRequests
 from services.frontend.calls import READ_SECONDS
 from services.frontend.main import create
-from tests.services.frontend.conftest import SETTINGS, Ask
+from tests.services.frontend.conftest import SETTINGS
 from tests.services.frontend.stand_in import CATEGORIES, ORDER_ID, Clock, StandIn, order, page, problem, product
+from tests.services.frontend.visiting import Ask
 
 ORDER = f"/api/orders/{ORDER_ID}"
 
@@ -305,7 +306,7 @@ async def test_health_asks_nobody(ask: Ask, shop: StandIn) -> None:
 
 
 async def test_an_unknown_path_is_a_problem(ask: Ask) -> None:
-    for target in ("/", "/nothing", "/api", "/api/", "/api/nothing", "/api/products/1/stock/2", "/api/products/1/"):
+    for target in ("/nothing", "/api", "/api/", "/api/nothing", "/api/products/1/stock/2", "/api/products/1/"):
         reply = await ask("GET", target)
         assert (reply.status, reply.code) == (404, "not-found"), target
         assert reply.headers["Content-Type"] == "application/problem+json"

@@ -13,6 +13,7 @@ from services.chassis.upstream import Answer
 from services.frontend import service
 from services.frontend.backends import Found, Probe, Reading, Refusal
 from services.frontend.calls import Call, NoAnswer
+from services.frontend.service import reading
 from tests.services.frontend.stand_in import CATEGORIES, ORDER_ID, order, page, problem, product
 
 HEALTHY = Probe(healthy=True, latency_ms=1.0, served_by="fargate", version="v7")
@@ -68,8 +69,14 @@ class FakeOrders(FakeBackend):
     async def order(self, order_id: UUID, authorization: str) -> Reading:
         return await self.read(f"order {order_id} {authorization}")
 
+    async def page(self, query: str, authorization: str) -> Reading:
+        return await self.read(f"orders {query} {authorization}")
 
-NEWEST, CHEAPEST = f"page {service.NEWEST}", f"page {service.CHEAPEST}"
+    async def events(self, order_id: UUID, authorization: str) -> Reading:
+        return await self.read(f"events {order_id} {authorization}")
+
+
+NEWEST, CHEAPEST = f"page {reading.NEWEST}", f"page {reading.CHEAPEST}"
 RELATED = "page category=audio&in_stock=true&limit=7"
 ALL: Mapping[str, Reading] = {"categories": found(CATEGORIES), NEWEST: found(page(3, 2)), CHEAPEST: found(page(1))}
 
@@ -152,7 +159,7 @@ async def test_a_product_is_shown_with_others_of_its_category_and_not_with_itsel
 
 async def test_related_products_are_bounded() -> None:
     products = FakeProducts({"product 1": found(product(1)), RELATED: found(page(*range(2, 12)))})
-    assert len((await shown_product(products))["related"]) == service.RELATED
+    assert len((await shown_product(products))["related"]) == reading.RELATED
 
 
 async def test_a_product_is_shown_when_its_relatives_are_away() -> None:
@@ -223,7 +230,7 @@ async def test_the_products_of_a_long_order_are_asked_for_a_few_at_a_time() -> N
     products = FakeProducts({f"product {number}": found(product(number)) for number in range(1, 51)})
     shown = await shown_order(with_order(*range(1, 51)), products)
     assert len(shown.document["products"]) == 50
-    assert products.most_at_once == service.LOOKUPS
+    assert products.most_at_once == reading.LOOKUPS
 
 
 async def test_an_order_of_somebody_else_is_refused_before_any_product_is_asked_for() -> None:

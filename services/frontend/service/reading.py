@@ -36,7 +36,7 @@ async def show_front_page(products: Products) -> Page:
     """Categories, what is new and what costs least. Raises Unavailable when there is nothing to show."""
     with deadline(READ_SECONDS):
         categories, newest, cheapest = await asyncio.gather(
-            _part(products.categories()), _part(products.page(NEWEST)), _part(products.page(CHEAPEST))
+            part(products.categories()), part(products.page(NEWEST)), part(products.page(CHEAPEST))
         )
     parts = {"categories": categories, "newest": newest, "cheapest": cheapest}
     if not any(parts.values()):
@@ -52,7 +52,7 @@ async def show_product(products: Products, product_id: int, authorization: str) 
             return reading
         product = reading.document
         query = urlencode({"category": product["category"], "in_stock": "true", "limit": RELATED + 1})
-        related = await _part(products.page(query))
+        related = await part(products.page(query))
     others = [item for item in _items(related) or () if item["id"] != product_id][:RELATED]
     document = {"product": product, "availability": availability(product), "related": others if related else None}
     return _page(document, {"product": reading, "related": related})
@@ -73,7 +73,9 @@ async def show_order(orders: Orders, products: Products, order_id: UUID, authori
         if isinstance(reading, Refusal):
             return reading
         order = reading.document
-        found, away = await _look_up(products, (line["product_id"] for line in order["lines"]))
+        readings = await look_up(products, (line["product_id"] for line in order["lines"]))
+    found = [reading for reading in readings.values() if isinstance(reading, Found)]
+    away = None in readings.values()
     document = {
         "order": order,
         "products": [one.document for one in found] if found or not away else None,
@@ -83,19 +85,19 @@ async def show_order(orders: Orders, products: Products, order_id: UUID, authori
     return Page(document, _oldest(found))
 
 
-async def _look_up(products: Products, identifiers: Iterable[int]) -> tuple[list[Found], bool]:
-    """What is known about some products, and whether any of them could not be asked for."""
+async def look_up(products: Products, identifiers: Iterable[int]) -> Mapping[int, Reading | None]:
+    """What is said about each of some products; None for one that cannot be asked for."""
     places = asyncio.Semaphore(LOOKUPS)
+    distinct = list(dict.fromkeys(identifiers))
 
-    async def look_up(identifier: int) -> Reading | None:
+    async def one(identifier: int) -> Reading | None:
         async with places:
             try:
                 return await products.product(identifier)
             except NoAnswer:
                 return None
 
-    readings = await asyncio.gather(*map(look_up, dict.fromkeys(identifiers)))
-    return [reading for reading in readings if isinstance(reading, Found)], None in readings
+    return dict(zip(distinct, await asyncio.gather(*map(one, distinct)), strict=True))
 
 
 async def show_status(products: Products, orders: Orders) -> Mapping[str, Any]:
@@ -119,7 +121,7 @@ def _shown(name: str, probe: Probe) -> Mapping[str, Any]:
     }
 
 
-async def _part(reading: Awaitable[Reading]) -> Found | None:
+async def part(reading: Awaitable[Reading]) -> Found | None:
     """One part of a page; a part that is refused is as missing as one that cannot be had."""
     try:
         found = await reading
