@@ -223,7 +223,7 @@ def test_the_app_is_told_this_machines_places_and_shorter_minutes(world: World, 
     assert float(made.environment["HOLD_MINUTES"]) == 10 / HURRY
     assert made.environment["AWS_ENDPOINT_URL_LAMBDA"] == "http://127.0.0.1:7"
     assert json.loads(made.environment["SLACK_SECRET"]) == {"webhook": "http://127.0.0.1:9/slack/hook"}
-    assert (made.timeout, made.concurrency) == (60, 1)
+    assert (made.timeout, made.concurrency) == (55, 1)
 
 
 def test_lines_of_the_app_are_passed_on_as_up_shows_them(capsys: pytest.CaptureFixture[str]) -> None:
