@@ -248,7 +248,7 @@ MUTANTS = (
         ORDER_SQL,
         "CREATE UNIQUE INDEX orders_pending_slot ON",
         "CREATE INDEX orders_pending_slot ON",
-        f"{STORED}::test_undecided_orders_stay_three_when_many_come_at_once",
+        f"{STORED}::test_two_orders_at_once_do_not_get_one_slot",
     ),
     _m(
         "intent: the fingerprint",

@@ -52,6 +52,7 @@ def test_every_operation_keeps_its_contract(shop: Shop, seeds: Seeds, service: s
     assert not report.problems, str(report)
     operations = labels(requests.get(shop.doors[service] + DOCUMENTS[service], timeout=10).json())
     assert set(report.statuses) == operations
-    assert {label for label in operations if report.fuzzed[label] < EXAMPLES} <= NOTHING_TO_DRAW
+    few = {label: report.fuzzed[label] for label in operations if report.fuzzed[label] < EXAMPLES // 4}
+    assert few.keys() <= NOTHING_TO_DRAW, few
     if EXAMPLES >= 50:  # fewer may all be wrong
         assert report.accepted == operations

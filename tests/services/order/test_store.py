@@ -125,6 +125,17 @@ async def test_undecided_orders_stay_three_when_many_come_at_once(database: Data
     assert count == 3
 
 
+async def test_two_orders_at_once_do_not_get_one_slot(database: Database) -> None:
+    """Both see every slot free; the index alone tells them apart."""
+    customer = uuid.uuid4()
+    async with database.transaction() as connection:
+        await store.insert_order(connection, intent(customer=customer))
+        second = asyncio.create_task(insert(database, intent(customer=customer)))
+        done, _ = await asyncio.wait([second], timeout=0.3)
+        assert not done
+    assert not (await second).done
+
+
 async def test_a_lease_is_taken_only_when_it_is_over(database: Database, admin: Database) -> None:
     wish = intent()
     await insert(database, wish)
