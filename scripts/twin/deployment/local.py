@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from cfn.doctor.expectations import Expectations
 from cfn.doctor.graph import Stack, World
 from cfn.environments import LOCAL, Environment
+from scripts.twin.deployment.hands import noted
 from scripts.twin.deployment.reading import read
 from scripts.twin.deployment.values import Deployment
 
@@ -31,7 +32,11 @@ def local_deployment(
     environment: Environment = LOCAL,
 ) -> Deployment:
     """Raises Refused when the templates say what AWS would not take or the twin cannot do."""
-    return read(local_world(weights=weights, seed_demo=seed_demo, environment=environment), secrets)
+    deployment = read(local_world(weights=weights, seed_demo=seed_demo, environment=environment), secrets)
+    for service, split in (weights or {}).items():
+        for rule in list(deployment.rules_of(service)):
+            deployment = deployment.with_rule(replace(rule, tags=noted(rule.tags, fallback=split.fallback)))
+    return deployment
 
 
 def local_world(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
+from scripts.twin.deployment.hands import noted
 from scripts.twin.deployment.limits import Refused, check_action
 from scripts.twin.deployment.values import Action, Deployment, Rule, Share, TargetGroup
 
@@ -44,7 +45,7 @@ class Account:
         return changed
 
     def weigh(self, service: str, weights: Mapping[str, int]) -> None:
-        """Share the service's requests by runtime, in all its rules. Raises Refused."""
+        """Share the service's requests by runtime, in all its rules, and note that it was by hand. Raises Refused."""
         rules = list(self.deployment.rules_of(service))
         if not rules:
             raise Refused(f"There is no service {service!r}.")
@@ -58,6 +59,7 @@ class Account:
             groups = [self.group(share.group) for share in rule.action.shares]
             shares = tuple(Share(group=group.arn, weight=weights[group.runtime]) for group in groups)
             self.act(rule.arn, Action(shares=shares))
+            self._retag(rule.arn, noted(rule.tags, fallback=weights["lambda"]))
 
     def tags(self, arn: str) -> Mapping[str, str]:
         """Raises Refused."""

@@ -12,6 +12,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from chalicelib import rules
 from scripts.twin.control.app import control_plane
 from scripts.twin.deployment.values import Deployment
 from scripts.twin.load_balancer.account import Account
@@ -227,6 +228,21 @@ async def test_weights_are_put_for_a_service_as_a_whole(console: Console) -> Non
     async with console.http.put(f"{console.url}/weights", data=body) as answer:
         assert (await answer.json())["product"] == {"fargate": 1, "lambda": 3}
     assert await console.weights() == {"fargate": 1, "lambda": 3}
+
+
+async def test_weights_set_by_hand_hold_until_all_is_back_on_the_containers(console: Console) -> None:
+    """Else the controller of the operations app would take them back within the minute."""
+    tags = []
+    for weights in ({"fargate": 0, "lambda": 100}, {"fargate": 100, "lambda": 0}):
+        body = json.dumps({"product": weights})
+        async with console.http.put(f"{console.url}/weights", data=body) as answer:
+            assert answer.status == 200
+        async with console.http.get(f"{console.url}/status", headers={"Accept": "application/json"}) as answer:
+            (rule,) = [rule for rule in (await answer.json())["rules"] if rule["service"] == "product"]
+            tags.append({name: value for name, value in rule["tags"].items() if name.startswith("tandem:failover")})
+    assert tags[0][rules.HOLD] == "manual"
+    assert tags[0].keys() <= {rules.RUNTIME, rules.SINCE, rules.REASON, rules.HOLD}
+    assert tags[1] == {}
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,8 @@ def test_weights_are_the_parameters_of_the_services_own_stack() -> None:
     deployment = local_deployment(SECRETS, weights={"product": Split(0, 100)})
     weights = {rule.service: [share.weight for share in rule.action.shares] for rule in deployment.rules}
     assert weights == {"product": [0, 100], "order": [100, 0], "frontend": [100, 0], "": []}
+    held = {rule.service for rule in deployment.rules if "tandem:failover-hold" in rule.tags}
+    assert held == {"product"}
 
 
 def test_demo_data_is_what_the_template_says() -> None:
