@@ -194,7 +194,7 @@ def _return(situation: Situation, policy: Policy, now: datetime, note: Note) -> 
         return _complete(situation, note, now)
     obstacle = _obstacle(situation, Runtime.FARGATE)
     if obstacle is None:
-        reason = f"healthy for {policy.healthy.total_seconds() / 60:g} minutes"
+        reason = f"healthy for {round(policy.healthy.total_seconds() / 60, 1):g} minutes"
         return Move(Runtime.FARGATE, _elsewhere(situation.rules, Runtime.FARGATE), now, reason)
     return obstacle if isinstance(obstacle, Look) else _complete(situation, note, now)
 
