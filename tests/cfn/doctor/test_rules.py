@@ -7,7 +7,7 @@ import pytest
 from cfn.doctor.expectations import ENVIRONMENTS
 from cfn.doctor.findings import Finding
 from cfn.doctor.graph import Stack, World
-from cfn.doctor.rules import RULES
+from cfn.doctor.rules import AREAS, RULES
 from tests.cfn.doctor.defects import Templates, twin
 from tests.cfn.doctor.deployments import small, stacks_of
 from tests.cfn.rendered import Rendered
@@ -18,6 +18,10 @@ GITHUB = {
     "Condition": {"StringEquals": {"token.actions.githubusercontent.com:sub": "repo:a/b:pull_request"}},
 }
 LAMBDA = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}}
+
+
+def test_no_rule_takes_the_place_of_another() -> None:
+    assert len(RULES) == sum(len(area.rule.rules) for area in AREAS)
 
 
 def asked(rule: str, stack: Stack) -> list[Finding]:
