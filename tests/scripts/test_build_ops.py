@@ -220,3 +220,21 @@ async def test_every_handler_runs_as_lambda_runs_it(bundle: Bundle, slack: Slack
             assert "AccessDenied" in json.loads(done.payload)["errorMessage"]
         inits = {name: round(max(one["init_ms"])) for name, one in service.status()["functions"].items()}
     print(f"\nfrom start to ready, in ms: {inits}")
+
+
+async def test_an_alarm_that_slack_never_takes_ends_in_the_dead_letters_as_it_came(
+    bundle: Bundle, slack: Slack, tmp_path: Path
+) -> None:
+    dead, asked = tmp_path / "dead.jsonl", f"{slack.url}/gone"
+    (notify,) = [function for function in functions(bundle, slack) if function.name == "notify"]
+    settings = {**notify.environment, "SLACK_SECRET": json.dumps({"webhook": asked})}
+    message = {"Sns": {"MessageId": "m-2", "Message": json.dumps(ALARM), "Subject": None}, "EventSource": "aws:sns"}
+    event = json.dumps({"Records": [message]}).encode()
+    async with LambdaService([replace(notify, environment=settings, dead_letters=dead)], retry=(0, 0)) as service:
+        assert service.send("notify", event).status == 202
+        await service.settled()
+        assert service.status()["functions"]["notify"]["errors"] == 3
+    (letter,) = [json.loads(line) for line in dead.read_text().splitlines()]
+    assert letter["body"] == event.decode()
+    assert letter["ErrorMessage"].startswith("DeliveryFailed: Slack refused a message")
+    assert slack.posts == []
