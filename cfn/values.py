@@ -181,7 +181,7 @@ class Functions:
     python: str = "3.13"  # whose bytecode the zips hold
     memory: int = 1024
     timeout: int = 28  # seconds; below the load balancer's idle timeout
-    concurrency: int = 5
+    concurrency: int = 10  # a page asks the same service for three things at once
 
     def __post_init__(self) -> None:
         require(self.python in PYTHONS, f"Lambda runs Python {', '.join(PYTHONS)}, not {self.python}.")

@@ -124,7 +124,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "too many connections": (
         lambda: replace(DEV, scaling=Scaling(maximum=5)),
-        "Tasks and functions could open 120 connections; a db.t4g.micro takes 112.",
+        "Tasks and functions could open 130 connections; a db.t4g.micro takes 112.",
     ),
 }
 

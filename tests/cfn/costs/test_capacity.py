@@ -136,5 +136,5 @@ def test_the_page_agrees_on_the_rest_that_it_repeats() -> None:
     assert prod.database.storage < 400, "gp3 has other limits from there"
     assert prod.database.replicas
     assert prod.cache
-    assert share(dev, of_tasks(dev) + of_functions(dev)) == "36 %"
+    assert share(dev, of_tasks(dev) + of_functions(dev)) == "45 %"
     assert f"stands at {(of_tasks(dev) + of_functions(dev)) / 80:.0%}".replace("%", " %") in words

@@ -70,7 +70,7 @@ def test_every_service_is_there_with_its_rule_both_groups_task_and_function() ->
         assert (task.command, task.port, task.group) == (service.command, service.port, fargate.arn)
         assert (task.health_path, fargate.health.path, fargate.port) == ("/healthz", "/healthz", service.port)
         assert (function.handler, fallback.functions) == (service.handler, (function.arn,))
-        assert (function.timeout, function.memory, function.concurrency) == (28, 1024, 5)
+        assert (function.timeout, function.memory, function.concurrency) == (28, 1024, 10)
         assert (fargate.deregistration_delay, fargate.counts_outstanding) == (20, True)
         assert (fallback.multi_value_headers, fallback.health.enabled) == (True, False)
         assert "SERVICE_KEYS" in task.secrets

@@ -117,7 +117,7 @@ def test_functions_are_described_to_the_lambda_service_as_the_template_has_them(
     assert [function.name for function in found] == [f"tandem-local-{service.name}" for service in SERVICES]
     product = found[0]
     assert (product.service, product.handler) == ("product", "services.product.lambda_handler.handler")
-    assert (product.zip, product.timeout, product.memory, product.concurrency) == (None, 28, 1024, 5)
+    assert (product.zip, product.timeout, product.memory, product.concurrency) == (None, 28, 1024, 10)
     assert product.environment["SERVED_BY"] == "lambda"
     assert (product.environment["BACKGROUND"], product.environment["DATABASE_POOL"]) == ("false", "1")
     assert product.environment["UPSTREAM_URL"] == "http://127.0.0.1:8082"
