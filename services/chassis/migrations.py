@@ -7,7 +7,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from services.chassis.connection import Connection
 from services.chassis.database import Database
@@ -70,11 +69,6 @@ async def check(database: Database, owner: Owner) -> None:
         pending = _pending(owner, await _applied(connection))
     if pending:
         raise MigrationError(f"Schema {owner.schema} lacks {pending[0].name}; run: tandem migrate")
-
-
-def role_password(database_url: str) -> str:
-    """The password within a service's DATABASE_URL, which is what its role is created with."""
-    return unquote(urlsplit(database_url).password or "")
 
 
 async def _prepare(connection: Connection, owner: Owner, password: str) -> None:

@@ -1,12 +1,15 @@
 """The zips and the environment that AWS's runtime client runs in, for every test of this folder."""
 
 import os
+from collections.abc import Iterator
 
 import pytest
 
 from scripts.terminal import Problem
 from scripts.twin.functions.code import runtime
+from tests.conftest import PASSWORDS
 from tests.runtime import shops
+from tests.runtime.tandem import Tandem, tandem
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +22,13 @@ def zips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         if os.environ.get("CI") == "true":
             pytest.fail(str(problem))
         pytest.skip(f"there are no functions to run: {problem}")
+
+
+@pytest.fixture(scope="module")
+def shop(
+    tmp_path_factory: pytest.TempPathFactory,
+    database_urls: dict[str, str],
+    zips: dict[str, str],  # noqa: ARG001 - there have to be some
+) -> Iterator[Tandem]:
+    with tandem(tmp_path_factory.mktemp("tandem"), database_urls["admin"], PASSWORDS) as running:
+        yield running

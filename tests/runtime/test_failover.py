@@ -2,10 +2,9 @@
 
 import asyncio
 import json
-import os
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from statistics import median
@@ -13,17 +12,14 @@ from typing import Any
 
 import pytest
 
-from scripts.builds import ops
 from scripts.builds.functions import Bundle
-from scripts.builds.targets import Target
 from scripts.places import ROOT
-from scripts.terminal import Problem
 from scripts.twin.postgres import free_port
 from scripts.twin.processes import Program
 from scripts.twin.programs import inherited, python
 from tests.chaos.processes import Process
-from tests.conftest import PASSWORDS
-from tests.runtime.tandem import Tandem, asked, tandem
+from tests.runtime.tandem import Tandem, asked
+from tests.scripts.needs import operations_bundle
 
 pytestmark = pytest.mark.slow
 HURRY = 60.0  # a minute lasts a second
@@ -32,24 +28,9 @@ SHARE = 2.0  # seconds that the controller may take to look after all services
 
 
 @pytest.fixture(scope="module")
-def shop(
-    tmp_path_factory: pytest.TempPathFactory,
-    database_urls: dict[str, str],
-    zips: dict[str, str],  # noqa: ARG001 - there have to be some
-) -> Iterator[Tandem]:
-    with tandem(tmp_path_factory.mktemp("failover"), database_urls["admin"], PASSWORDS) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def bundle() -> Bundle:
     """Built here, so that the program does not have to while somebody waits for it."""
-    try:
-        return ops.build(Target.here(), ops.OUT)
-    except Problem as problem:
-        if os.environ.get("CI") == "true":
-            pytest.fail(str(problem))
-        pytest.skip(f"the operations app cannot be packaged here: {problem}")
+    return operations_bundle()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -15,22 +15,11 @@ from scripts.invariants import breaches
 from services.chassis.auth import Session
 from services.chassis.connection import Parameter
 from services.chassis.database import Database
-from tests.conftest import PASSWORDS
-from tests.runtime.tandem import Reply, Tandem, tandem
+from tests.runtime.tandem import Reply, Tandem
 from tests.services.order.invariants import end_leases
 
 pytestmark = pytest.mark.slow
 STOCK, BUYERS, CONNECTIONS = 10, 200, 8
-
-
-@pytest.fixture(scope="module")
-def shop(
-    tmp_path_factory: pytest.TempPathFactory,
-    database_urls: dict[str, str],
-    zips: dict[str, str],  # noqa: ARG001 - there have to be some
-) -> Iterator[Tandem]:
-    with tandem(tmp_path_factory.mktemp("tandem"), database_urls["admin"], PASSWORDS) as running:
-        yield running
 
 
 @pytest.fixture

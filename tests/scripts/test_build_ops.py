@@ -1,7 +1,6 @@
 """The zip of the operations app: packaged by Chalice, in step with its stack, and run as Lambda runs it."""
 
 import json
-import os
 import zipfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -20,6 +19,7 @@ from scripts.builds.targets import Target
 from scripts.terminal import Problem
 from scripts.twin.functions.function import Function
 from scripts.twin.lambda_runtime import LambdaService
+from tests.scripts.needs import operations_bundle
 
 HERE = Target.here()
 MODULES = 200  # that importing the app loads; 172 when this was written, and the same on every machine
@@ -28,13 +28,7 @@ SETTINGS = {"ENVIRONMENT": "dev", "AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCES
 
 @pytest.fixture(scope="module")
 def bundle() -> Bundle:
-    """Kept under .local: built again only when something in it has changed."""
-    try:
-        return ops.build(HERE, ops.OUT)
-    except Problem as problem:
-        if os.environ.get("CI") or not str(problem).startswith(("The tools that package", "packages could not")):
-            raise
-        pytest.skip(f"the operations app cannot be packaged here: {problem}")
+    return operations_bundle()
 
 
 @pytest.fixture(scope="module")

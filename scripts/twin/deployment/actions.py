@@ -7,8 +7,6 @@ from cfn.doctor.values import number
 from scripts.twin.deployment.limits import Refused
 from scripts.twin.deployment.values import Action, FixedResponse, Share
 
-PLAIN_MEMBERS = {"Type", "Order", "TargetGroupArn"}
-
 
 def action(given: Sequence[Mapping[str, Any]]) -> Action:
     """The one action of a rule; every value in it is a plain string or number. Raises Refused."""
