@@ -6,7 +6,7 @@ from typing import Any
 
 from cfn.doctor.findings import Fault, Rules, Severity
 from cfn.doctor.graph import Resource, World
-from cfn.doctor.rules.iam import ROLE, Statement, granted, matches, may, trust
+from cfn.doctor.statements import ROLE, Statement, granted, matches, may, trust
 from cfn.doctor.values import dig, items, number
 
 rule = Rules()

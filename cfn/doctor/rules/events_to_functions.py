@@ -7,8 +7,8 @@ from cfn.doctor.findings import Fault, Rules
 from cfn.doctor.graph import Resource, World, fact
 from cfn.doctor.metrics import dimensions, metrics
 from cfn.doctor.rules.fallback import RETRIES, SCHEDULE, twins
-from cfn.doctor.rules.iam import ROLE, may
 from cfn.doctor.rules.observability import ALARM, COMPOSITE, TOPIC
+from cfn.doctor.statements import ROLE, may
 from cfn.doctor.values import dig, items, number
 
 rule = Rules()

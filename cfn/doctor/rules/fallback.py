@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 from cfn.doctor.findings import Fault, Rules, Severity
 from cfn.doctor.graph import Resource, World, fact
+from cfn.doctor.openings import GROUP
 from cfn.doctor.rules.network import is_public
-from cfn.doctor.rules.security import BALANCER, GROUP
+from cfn.doctor.rules.security import BALANCER
 from cfn.doctor.rules.service import environment
 from cfn.doctor.services import FUNCTIONS, TARGET_GROUP, services, serving
 from cfn.doctor.values import dig, items, number

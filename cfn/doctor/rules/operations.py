@@ -6,8 +6,8 @@ from cfn.doctor.findings import Fault, Rules
 from cfn.doctor.graph import Resource, World
 from cfn.doctor.rules.events_to_functions import operations
 from cfn.doctor.rules.fallback import twins
-from cfn.doctor.rules.iam import ROLE, may
 from cfn.doctor.services import LISTENER_RULE, TARGET_GROUP, services
+from cfn.doctor.statements import ROLE, may
 from cfn.doctor.values import dig, items
 
 rule = Rules()

@@ -5,8 +5,8 @@ from typing import Any
 
 from cfn.doctor.findings import Fault, Rules, Severity
 from cfn.doctor.graph import Resource, World
-from cfn.doctor.rules.iam import ROLE, documents, granted, may, trust
 from cfn.doctor.services import services
+from cfn.doctor.statements import ROLE, documents, granted, may, trust
 from cfn.doctor.values import dig, items
 
 rule = Rules()

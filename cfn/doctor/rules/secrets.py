@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 from cfn.doctor.findings import Fault, Rules, Severity
 from cfn.doctor.graph import Resource, World
+from cfn.doctor.openings import openings, reaches
 from cfn.doctor.rules.data import DATABASE, VAULT, primaries
 from cfn.doctor.rules.network import is_public
-from cfn.doctor.rules.security import openings, reaches
 from cfn.doctor.values import Reference, dig, number, truth
 
 rule = Rules()
