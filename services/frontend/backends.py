@@ -11,7 +11,17 @@ from pydantic import BaseModel, ValidationError
 from services.chassis.errors import Unavailable
 from services.chassis.upstream import Answer, Upstream
 from services.frontend.calls import Call, NoAnswer, document_of, read_call, read_document
-from services.frontend.schemas import Categories, Events, Order, OrderPage, Product, ProductPage
+from services.frontend.schemas import (
+    Categories,
+    Events,
+    Inventory,
+    Ledger,
+    Order,
+    OrderPage,
+    Product,
+    ProductPage,
+    Report,
+)
 from services.frontend.shelf import Shelf
 
 PROBE_SECONDS = 1.0
@@ -67,6 +77,12 @@ class Products(Backend, Protocol):
 
     async def product(self, product_id: int, authorization: str = "") -> Reading: ...
 
+    async def ledger(self, product_id: int, query: str, authorization: str) -> Reading:
+        """Where the units of a product went. Never a copy."""
+
+    async def inventory(self, query: str, authorization: str) -> Reading:
+        """What there is of everything. Never a copy."""
+
 
 class Orders(Backend, Protocol):
     """Every read raises NoAnswer when the service gives none."""
@@ -79,6 +95,9 @@ class Orders(Backend, Protocol):
 
     async def events(self, order_id: UUID, authorization: str) -> Reading:
         """Every change of an order's state, oldest first."""
+
+    async def report(self, query: str, authorization: str) -> Reading:
+        """What was sold, hour by hour."""
 
 
 class _HttpBackend:
@@ -152,6 +171,15 @@ class HttpProducts(_HttpBackend):
         call = read_call(f"/products/{product_id}", authorization=authorization, refusals=(401, 404))
         return await self._browse(call, Product)
 
+    async def ledger(self, product_id: int, query: str, authorization: str) -> Reading:
+        path = f"/products/{product_id}/stock"
+        call = read_call(path, query=query, authorization=authorization, refusals=(401, 403, 404, 422))
+        return await self._read(call, Ledger)
+
+    async def inventory(self, query: str, authorization: str) -> Reading:
+        call = read_call("/products/inventory", query=query, authorization=authorization, refusals=(401, 403, 422))
+        return await self._read(call, Inventory)
+
     async def _browse(self, call: Call, shape: type[BaseModel]) -> Reading:
         if _ADMIN in call.headers.get("Authorization", ""):  # what the staff sees is not for the next visitor
             return await self._read(call, shape)
@@ -186,3 +214,7 @@ class HttpOrders(_HttpBackend):
     async def events(self, order_id: UUID, authorization: str) -> Reading:
         call = read_call(f"/orders/{order_id}/events", authorization=authorization, refusals=(401, 403, 404))
         return await self._read(call, Events)
+
+    async def report(self, query: str, authorization: str) -> Reading:
+        call = read_call("/orders/report", query=query, authorization=authorization, refusals=(401, 403, 422))
+        return await self._read(call, Report)

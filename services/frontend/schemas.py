@@ -66,6 +66,56 @@ class StockChanged(Document):
     stock: int
 
 
+class Movement(Document):
+    """`ref` is the order, or the change that somebody asked for: then `note` says why and `author` who it was."""
+
+    id: int
+    delta: int
+    reason: str
+    note: str | None
+    author: str | None
+    ref: str
+    at: str
+
+
+class Ledger(Document):
+    """Newest first. `stock` is what is free to sell: the sum of every movement there has been."""
+
+    product_id: int
+    stock: int
+    items: list[Movement]
+    next: str | None
+
+
+class LowProduct(Document):
+    id: int
+    sku: str
+    name: str
+    stock: int
+    price_cents: int
+    category: str
+
+
+class CategoryStock(Document):
+    slug: str
+    name: str
+    products: int
+    units: int
+    value_cents: int
+
+
+class Inventory(Document):
+    """Of products that are for sale, but for `archived`, which counts the others. Values are at today's prices."""
+
+    products: int
+    archived: int
+    sold_out: int
+    units: int
+    value_cents: int
+    low: list[LowProduct]
+    categories: list[CategoryStock]
+
+
 class Imported(Document):
     rows: int
     created: int
@@ -109,6 +159,36 @@ class Event(Document):
 
 class Events(Document):
     items: list[Event]
+
+
+class Hour(Document):
+    at: str
+    orders: int
+    revenue_cents: int
+
+
+class BestSeller(Document):
+    product_id: int
+    sku: str
+    name: str
+    qty: int
+    revenue_cents: int
+
+
+class Report(Document):
+    """`orders` and `revenue_cents` are of all orders placed in that time that were confirmed, whatever became of them;
+    `cancelled` and `refunded` say how many of them no longer stand, and `best_sellers` leaves these out. `by_status`
+    counts every order of that time by its present status, refused ones too."""
+
+    from_: Annotated[str, Field(alias="from")]
+    to: str
+    hours: list[Hour]
+    orders: int
+    revenue_cents: int
+    cancelled: int
+    refunded: int
+    best_sellers: list[BestSeller]
+    by_status: dict[str, int]
 
 
 # What the gateway answers itself
@@ -189,6 +269,20 @@ class OrderQuery(Model):
     customer_id: Annotated[UUID | None, Field(description="For the back office")] = None
     cursor: Annotated[str, Field(pattern=r"^[0-9]{16}-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")] | None = None
     limit: Annotated[QueryInt, between(1, 100)] = 20
+
+
+class LedgerQuery(Model):
+    cursor: Annotated[QueryInt, between(1, MAX_ID, description="`next` of the page before")] | None = None
+    limit: Annotated[QueryInt, between(1, 100)] = 20
+
+
+class InventoryQuery(Model):
+    below: Annotated[QueryInt, between(1, 1_000_000_000, description="What counts as low")] = 5
+    limit: Annotated[QueryInt, between(1, 100, description="Of the products that are low")] = 50
+
+
+class ReportQuery(Model):
+    hours: Annotated[QueryInt, between(1, 168, description="The present one and those before it")] = 24
 
 
 class NameCategory(Model):

@@ -17,7 +17,7 @@ from services.chassis.web import JSONBytes
 from services.order import service
 from services.order.catalog import Catalog
 from services.order.model import REFUSALS, Cursor, Intent, Order, Status
-from services.order.schemas import Events, ListQuery, OrderIn, OrderOut, OrderPage, ShipmentIn
+from services.order.schemas import Events, ListQuery, OrderIn, OrderOut, OrderPage, Report, ReportQuery, ShipmentIn
 
 router = APIRouter(prefix="/orders", tags=["orders"], route_class=Route)
 
@@ -72,6 +72,7 @@ TheShop = Annotated[Shop, Depends(shop)]
 Reader = Annotated[Reach, Depends(reach("ops:read"))]
 Canceller = Annotated[Reach, Depends(reach("orders:write"))]
 Staff = Annotated[str, Depends(admin("orders:write"))]
+Auditor = Annotated[str, Depends(admin("ops:read"))]
 
 
 @router.post(
@@ -109,6 +110,14 @@ async def list_orders(reader: Reader, shop: TheShop, query: Annotated[ListQuery,
             limit=query.limit,
         )
     return JSONBytes(page)
+
+
+@router.get("/report", response_model=Report, responses=problems(401, 403))
+async def read_report(_: Auditor, shop: TheShop, query: Annotated[ReportQuery, Query()]) -> Response:
+    """What was sold, hour by hour; for the staff."""
+    with shop.in_flight.slot(spare=SPARE):
+        body = await service.read_report(shop.database, hours=query.hours)
+    return JSONBytes(body, headers={"cache-control": "no-store"})
 
 
 @router.get("/{order_id}", response_model=OrderOut, responses=problems(401, 403, 404))

@@ -86,3 +86,37 @@ class EventOut(Model):
 
 class Events(Model):
     items: list[EventOut]
+
+
+class ReportQuery(Model):
+    hours: Annotated[QueryInt, between(1, 168, description="The present one and those before it")] = 24
+
+
+class HourOut(Model):
+    at: datetime
+    orders: int
+    revenue_cents: int
+
+
+class BestSeller(Model):
+    product_id: int
+    sku: str
+    name: str
+    qty: int
+    revenue_cents: int
+
+
+class Report(Model):
+    """`orders` and `revenue_cents` are of all orders placed in that time that were confirmed, whatever became of them;
+    `cancelled` and `refunded` say how many of them no longer stand, and `best_sellers` leaves these out. `by_status`
+    counts every order of that time by its present status, refused ones too."""
+
+    from_: Annotated[datetime, Field(alias="from")]
+    to: datetime
+    hours: Annotated[list[HourOut], Field(description="The oldest first; none is left out")]
+    orders: int
+    revenue_cents: int
+    cancelled: int
+    refunded: int
+    best_sellers: list[BestSeller]
+    by_status: dict[Status, int]

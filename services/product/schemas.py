@@ -151,6 +151,66 @@ class StockChanged(Model):
     stock: Annotated[int, Field(description="Units free to sell after this change")]
 
 
+class LedgerQuery(Model):
+    cursor: Annotated[QueryInt, between(1, MAX_ID, description="`next` of the page before")] | None = None
+    limit: Annotated[QueryInt, between(1, MAX_LIMIT)] = 20
+
+
+class Movement(Model):
+    """`ref` is the order, or the change that somebody asked for: then `note` says why and `author` who it was."""
+
+    id: int
+    delta: int
+    reason: Literal["initial", "change", "reserve", "release", "return"]
+    note: str | None
+    author: str | None
+    ref: UUID
+    at: datetime
+
+
+class Ledger(Model):
+    """Newest first. `stock` is what is free to sell: the sum of every movement there has been."""
+
+    product_id: int
+    stock: int
+    items: list[Movement]
+    next: str | None
+
+
+class InventoryQuery(Model):
+    below: Annotated[QueryInt, between(1, catalogue.MAX_STOCK, description="What counts as low")] = 5
+    limit: Annotated[QueryInt, between(1, MAX_LIMIT, description="Of the products that are low")] = 50
+
+
+class LowProduct(Model):
+    id: int
+    sku: str
+    name: str
+    stock: int
+    price_cents: int
+    category: str
+
+
+class CategoryStock(Model):
+    slug: str
+    name: str
+    products: int
+    units: int
+    value_cents: int
+
+
+class Inventory(Model):
+    """Of products that are for sale, but for `archived`, which counts the others. Values are at today's prices."""
+
+    products: int
+    archived: int
+    sold_out: int
+    units: int
+    value_cents: int
+    low: Annotated[list[LowProduct], Field(description="The lowest first")]
+    categories: Annotated[list[CategoryStock], Field(description="The most valuable first")]
+
+
 class Imported(Model):
     rows: int
     created: int

@@ -31,3 +31,8 @@ async def list_orders(
 ) -> bytes:
     async with database.read() as connection:
         return await store.select_orders(connection, customer_id=customer_id, status=status, after=after, limit=limit)
+
+
+async def read_report(database: Database, *, hours: int) -> bytes:
+    async with database.read() as connection:
+        return await store.select_report(connection, hours) or b""

@@ -15,6 +15,7 @@ from services.order.store.changes import (
 )
 from services.order.store.documents import select_decided, select_decided_by_key, select_events, select_order
 from services.order.store.listing import select_orders
+from services.order.store.report import select_report
 
 __all__ = [
     "OWNER",
@@ -28,6 +29,7 @@ __all__ = [
     "select_events",
     "select_order",
     "select_orders",
+    "select_report",
     "take_lease",
     "take_unfinished",
     "yield_lease",

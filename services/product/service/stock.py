@@ -1,4 +1,4 @@
-"""Changing the stock by hand."""
+"""The stock: changing it by hand, where every unit went, and what there is of everything."""
 
 import asyncio
 
@@ -23,3 +23,16 @@ async def change_stock(database: Database, product_id: int, change: Change) -> t
     if recorded is None:
         raise NotFound
     return answer(recorded, change), not made
+
+
+async def read_ledger(database: Database, product_id: int, *, after: int | None, limit: int) -> bytes:
+    async with database.read() as connection:
+        page = await store.select_ledger(connection, product_id, after, limit)
+    if page is None:
+        raise NotFound
+    return page
+
+
+async def read_inventory(database: Database, *, below: int, limit: int) -> bytes:
+    async with database.read() as connection:
+        return await store.select_inventory(connection, below, limit) or b""

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import uuid
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -466,3 +467,53 @@ async def test_an_order_in_a_page_has_the_bytes_that_it_has_alone(database: Data
         page = await store.select_orders(connection, limit=10)
     assert order
     assert order.body in page
+
+
+async def report(database: Database, hours: int) -> Any:
+    async with database.read() as connection:
+        return json.loads(await store.select_report(connection, hours) or b"")
+
+
+async def place_earlier(database: Database, admin: Database, hours: int) -> UUID:
+    """An order of BASKET, confirmed, that came so many whole hours ago."""
+    wish = intent((1, 2), (2, 1))
+    await insert(database, wish)
+    await confirm(database, wish.id)
+    async with admin.connection() as connection:
+        await connection.execute(
+            "UPDATE ordering.orders SET created_at = date_trunc('hour', now()) - $2::int * interval '1 hour'"
+            " WHERE id = $1::uuid",
+            wish.id,
+            hours,
+        )
+    return wish.id
+
+
+async def test_the_report_counts_each_confirmed_order_in_the_hour_it_came(database: Database, admin: Database) -> None:
+    before = await report(database, 3)
+    assert (before["orders"], before["revenue_cents"], before["best_sellers"], before["by_status"]) == (0, 0, [], {})
+    for hours in (0, 0, 2, 3, 200):
+        await place_earlier(database, admin, hours)
+    refused = intent()
+    await insert(database, refused)
+    await reject(database, refused.id)
+    found = await report(database, 3)
+    assert [(hour["orders"], hour["revenue_cents"]) for hour in found["hours"]] == [(1, 599), (0, 0), (2, 1198)]
+    assert [hour["at"][14:19] for hour in found["hours"]] == ["00:00"] * 3
+    assert (found["orders"], found["revenue_cents"]) == (3, 3 * 599)
+    assert found["by_status"] == {"confirmed": 3, "rejected": 1}
+    assert [(line["sku"], line["qty"], line["revenue_cents"]) for line in found["best_sellers"]] == [
+        ("A-1", 6, 1500),
+        ("P-1", 3, 297),
+    ]
+    assert len((await report(database, 168))["hours"]) == 168
+
+
+async def test_the_report_says_what_no_longer_stands_and_sells_it_no_more(database: Database, admin: Database) -> None:
+    cancelled, refunded, _ = [await place_earlier(database, admin, 0) for _ in range(3)]
+    await move(database, cancelled, [Status.CONFIRMED], Status.CANCELLING)
+    await move(database, refunded, [Status.CONFIRMED], Status.REFUNDING)
+    await move(database, refunded, [Status.REFUNDING], Status.REFUNDED)
+    found = await report(database, 1)
+    assert (found["orders"], found["cancelled"], found["refunded"], found["revenue_cents"]) == (3, 1, 1, 3 * 599)
+    assert [line["qty"] for line in found["best_sellers"]] == [2, 1]

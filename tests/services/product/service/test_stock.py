@@ -1,6 +1,7 @@
-"""Changing the stock by hand."""
+"""Changing the stock by hand, the ledger, and what there is of everything."""
 
 import asyncio
+import json
 from typing import Any
 from uuid import uuid4
 
@@ -13,7 +14,7 @@ from services.product.model.reservations import (
     Line,
 )
 from services.product.model.stock import Change, StockLimit
-from services.product.service import stock
+from services.product.service import reservations, stock
 from services.product.store import reservations as store
 
 
@@ -65,3 +66,87 @@ async def test_stock_change_that_waits_for_a_buyer_counts_from_what_he_left(shop
         waiting = asyncio.ensure_future(stock.change_stock(shop.database, pen, change(-4)))
         await shop.blocked(waiting)
     assert await waiting == (0, False)
+
+
+async def ledger(shop: Any, product_id: int, *, after: int | None = None, limit: int = 100) -> dict[str, Any]:
+    page: dict[str, Any] = json.loads(await stock.read_ledger(shop.database, product_id, after=after, limit=limit))
+    return page
+
+
+async def test_the_ledger_tells_of_every_unit_who_moved_it_and_why(shop: Any) -> None:
+    pen, order = await shop.add(stock=5), uuid4()
+    await reservations.reserve(shop.database, order, [Line(pen, 2)])
+    await stock.change_stock(shop.database, pen, change(7, reason="delivery of <Tuesday>"))
+    with pytest.raises(InsufficientStock):
+        await stock.change_stock(shop.database, pen, change(-99, key="refused"))
+    page = await ledger(shop, pen)
+    told = [(entry["delta"], entry["reason"], entry["note"], entry["author"]) for entry in page["items"]]
+    assert told == [
+        (7, "change", "delivery of <Tuesday>", "ops"),
+        (-2, "reserve", None, None),
+        (5, "initial", None, None),
+    ]
+    assert page["items"][1]["ref"] == str(order)
+    assert page["stock"] == sum(entry["delta"] for entry in page["items"]) == 10
+    assert page["next"] is None
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 8])
+async def test_pages_of_the_ledger_show_each_movement_once(shop: Any, limit: int) -> None:
+    pen, other = await shop.add(stock=1), await shop.add("OTHER", stock=1)
+    for number in range(6):
+        await stock.change_stock(shop.database, pen, change(number + 1, key=f"{number}"))
+        await stock.change_stock(shop.database, other, change(1, key=f"{number}"))
+    seen: list[int] = []
+    after = None
+    while True:
+        page = await ledger(shop, pen, after=after, limit=limit)
+        seen += [entry["delta"] for entry in page["items"]]
+        if page["next"] is None:
+            break
+        assert len(page["items"]) == limit
+        after = int(page["next"])
+    assert seen == [6, 5, 4, 3, 2, 1, 1]
+
+
+async def test_an_unknown_product_has_no_ledger(shop: Any) -> None:
+    with pytest.raises(NotFound):
+        await ledger(shop, 404)
+
+
+async def inventory(shop: Any, *, below: int = 5, limit: int = 50) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(await stock.read_inventory(shop.database, below=below, limit=limit))
+    return found
+
+
+async def test_the_inventory_counts_what_is_for_sale_and_names_what_runs_out(shop: Any) -> None:
+    await shop.add("A", stock=10, price_cents=100)
+    low = await shop.add("B", stock=4, price_cents=50)
+    gone = await shop.add("C", stock=0, price_cents=70)
+    await shop.add("D", stock=1000, price_cents=1000, active=False)
+    found = await inventory(shop)
+    assert {name: found[name] for name in ("products", "archived", "sold_out", "units", "value_cents")} == {
+        "products": 3,
+        "archived": 1,
+        "sold_out": 1,
+        "units": 14,
+        "value_cents": 1200,
+    }
+    assert [product["id"] for product in found["low"]] == [gone, low]
+    assert [product["id"] for product in (await inventory(shop, below=1))["low"]] == [gone]
+    assert [product["id"] for product in (await inventory(shop, limit=1))["low"]] == [gone]
+    desk = next(category for category in found["categories"] if category["slug"] == "desk")
+    assert (desk["products"], desk["units"], desk["value_cents"]) == (3, 14, 1200)
+    assert sum(category["value_cents"] for category in found["categories"]) == found["value_cents"]
+
+
+async def test_an_empty_shop_has_an_inventory_of_nothing(shop: Any) -> None:
+    await shop.execute("DELETE FROM category")
+    found = await inventory(shop)
+    assert (found["products"], found["units"], found["value_cents"], found["low"], found["categories"]) == (
+        0,
+        0,
+        0,
+        [],
+        [],
+    )
