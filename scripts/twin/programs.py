@@ -116,6 +116,7 @@ def here(service: str, ports: Ports, admin_url: str, secrets: Keys) -> Here:
     return Here(
         port=ports.services[service],
         upstream_url=ports.origin_url,
+        control_url=ports.control_url,
         database_url=service_url(admin_url, service, secrets.passwords) if service in OWNERS else "",
         secrets=secrets.environment(),
     )

@@ -17,6 +17,7 @@ class Here:
 
     port: int
     upstream_url: str
+    control_url: str
     database_url: str
     secrets: Mapping[str, str]
 
@@ -74,15 +75,16 @@ STAND_INS: Mapping[str, StandIn] = {
 }
 """What cannot be here, and what stands for it."""
 
-ADDED: Mapping[str, tuple[str, str]] = {
-    "SESSIONS_PER_MINUTE": ("100000", "everybody comes from one address here"),
+ADDED: Mapping[str, StandIn] = {
+    "CONTROL_URL": StandIn("the load balancer of AWS does not tell its weights", lambda here, _: here.control_url),
+    "SESSIONS_PER_MINUTE": StandIn("everybody comes from one address here", lambda _here, _: "100000"),
 }
 """What only this machine needs, with the reason."""
 
 
 def settled(who: str, settings: Settings, here: Here) -> dict[str, str]:
     """The environment as it is here. Raises Problem for a key that the table does not know."""
-    result = {key: value for key, (value, _) in ADDED.items()}
+    result = {key: added.value(here, "") for key, added in ADDED.items()}
     for key, given in settings.values.items():
         if key in STAND_INS:
             stand_in = STAND_INS[key]

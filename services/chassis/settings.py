@@ -30,7 +30,8 @@ class Settings:
     """Key rings map a key id to 32 bytes; the first entry signs, every entry verifies.
 
     `origin_secret` is what the load balancer wants to see before it lets a request in; empty where it asks nothing.
-    `sessions_per_minute` is how many guest sessions one address may begin.
+    `sessions_per_minute` is how many guest sessions one address may begin. `control_url` is where a load balancer tells
+    its weights; only that of a developer's machine does.
     """
 
     service: str
@@ -41,6 +42,7 @@ class Settings:
     database_url: str | None = None
     database_pool: int = 8
     upstream_url: str | None = None
+    control_url: str | None = None
     origin_secret: str = ""
     session_keys: Mapping[str, bytes]
     service_keys: Mapping[str, bytes]
@@ -68,6 +70,7 @@ class Settings:
             database_url=env.get("DATABASE_URL") or None,
             database_pool=_read(env, "DATABASE_POOL", int, "8"),
             upstream_url=env.get("UPSTREAM_URL") or None,
+            control_url=env.get("CONTROL_URL") or None,
             origin_secret=env.get("ORIGIN_SECRET", ""),
             session_keys=_read(env, "SESSION_KEYS", _keyring),
             service_keys=_read(env, "SERVICE_KEYS", _keyring),

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from services.chassis.errors import Unavailable
 from services.chassis.upstream import Answer, Upstream
 from services.frontend.calls import Call, NoAnswer, document_of, read_call, read_document
+from services.frontend.latency import Latency
 from services.frontend.schemas import (
     Categories,
     Events,
@@ -49,10 +50,11 @@ Reading = Found | Refusal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """What a look at a backend's health showed."""
+    """What a look at a backend's health showed. `latency_ms` is of this look; `p95_ms` of what was asked lately."""
 
     healthy: bool
     latency_ms: float
+    p95_ms: float | None = None
     served_by: str | None = None
     version: str | None = None
 
@@ -106,6 +108,7 @@ class _HttpBackend:
         self._upstream = upstream
         self._probing = probing
         self._health_path = health_path
+        self._latency = Latency()
 
     async def forward(self, call: Call) -> Answer:
         answer = await self._ask(call)
@@ -121,11 +124,12 @@ class _HttpBackend:
         milliseconds = round((time.perf_counter() - started) * 1000, 1)
         document = read_document(answer) if answer else None
         if answer is None or document is None:
-            return Probe(healthy=False, latency_ms=milliseconds)
+            return Probe(healthy=False, latency_ms=milliseconds, p95_ms=self._latency.p95_ms)
         version = document.get("version")
         return Probe(
             healthy=answer.status == 200,
             latency_ms=milliseconds,
+            p95_ms=self._latency.p95_ms,
             served_by=answer.headers.get("X-Served-By"),
             version=version if isinstance(version, str) else None,
         )
@@ -142,6 +146,7 @@ class _HttpBackend:
         return Found(document, answer)
 
     async def _ask(self, call: Call) -> Answer:
+        started = time.perf_counter()
         try:
             return await self._upstream.request(
                 call.method,
@@ -153,6 +158,8 @@ class _HttpBackend:
             )
         except Unavailable as error:
             raise NoAnswer(error.detail, retry_after=error.retry_after or 1) from error
+        finally:
+            self._latency.add(time.perf_counter() - started)
 
 
 class HttpProducts(_HttpBackend):

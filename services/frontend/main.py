@@ -13,7 +13,9 @@ from services.chassis.web import create_app
 from services.frontend import forwarding, pages, routes
 from services.frontend.backends import HttpOrders, HttpProducts, Orders, Products
 from services.frontend.operations import IMPORT_PATH
+from services.frontend.pages.office import transfer
 from services.frontend.shelf import Shelf
+from services.frontend.weights import HttpWeights, Weights
 
 IMPORT_BYTES = 8 * 1024 * 1024  # as many as the product service takes
 
@@ -24,6 +26,7 @@ def create(
     env: Mapping[str, str] = os.environ,
     products: Products | None = None,
     orders: Orders | None = None,
+    weights: Weights | None = None,
     sessions_per_minute: int | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> FastAPI:
@@ -45,6 +48,10 @@ def create(
         products = HttpProducts(upstream(), probing=upstream(), shelf=Shelf(clock=clock))
     if orders is None:
         orders = HttpOrders(upstream(), probing=upstream())
+    if weights is None and settings.control_url:
+        control = Upstream(settings.control_url)
+        close.append(control.close)
+        weights = HttpWeights(control)
     backends = {"product": products, "order": orders}
     rate = sessions_per_minute or settings.sessions_per_minute
 
@@ -61,9 +68,10 @@ def create(
             "backends": backends,
             "session_rate": TokenBuckets(rate=rate / 60, burst=rate, clock=clock),
             "look": pages.look(),
+            "weights": weights,
         },
         startup=startup,
         close=close,
-        large_bodies={IMPORT_PATH: IMPORT_BYTES},
+        large_bodies={IMPORT_PATH: IMPORT_BYTES, transfer.PATH: transfer.FORM_BYTES},
         refuse=pages.refuse,
     )

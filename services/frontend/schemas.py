@@ -234,7 +234,8 @@ class Health(Model):
     healthy: bool
     served_by: str | None
     version: str | None
-    latency_ms: float
+    latency_ms: Annotated[float, Field(description="Of the look at its health just now")]
+    p95_ms: Annotated[float | None, Field(description="Of what was asked of it in the last five minutes")]
 
 
 class StatusOut(Model):

@@ -36,10 +36,12 @@ ROLES: dict[str, tuple[set[str], set[str], set[str]]] = {
     "catalog": ({"model"}, {*BELOW}, set()),
     "calls": (set(), {*BELOW}, set()),
     "shelf": (set(), set(), set()),
+    "latency": (set(), set(), set()),
+    "weights": (set(), {*BELOW}, set()),
     "assets": (set(), set(), set()),
-    "backends": ({"calls", "shelf", "schemas"}, {*BELOW}, {"pydantic"}),
+    "backends": ({"calls", "shelf", "latency", "schemas"}, {*BELOW}, {"pydantic"}),
     "schemas": ({"schemas", "model"}, {"fields"}, {"pydantic"}),
-    "service": ({"model", "store", "catalog", "backends", "calls"}, {*BELOW}, set()),
+    "service": ({"model", "store", "catalog", "backends", "calls", "weights"}, {*BELOW}, set()),
     "lambda_handler": ({"main"}, {"serverless"}, set()),
 }
 # The HTTP side of a service: what knows the framework.

@@ -26,7 +26,9 @@ _SEAL = re.compile(r"\bs1\.\d{10}\.[\w-]+\.[\w-]{43}", re.ASCII)  # of the same 
 _MASKS = (
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?"), "<moment>"),
     (re.compile(r"\d{1,2} [A-Z][a-z]+ \d{4}, \d\d:\d\d UTC"), "<minute>"),
-    (re.compile(r'"latency_ms":\s*\d+\.\d'), "<latency>"),
+    (re.compile(r'"(latency_ms|p95_ms)":\s*(\d+\.\d|null)'), "<latency>"),
+    (re.compile(r"(<td class=\"number\" data-latency>)[^<]*"), r"\1<latency>"),
+    (re.compile(r"(<td data-runtime>)[^<]*"), r"\1<runtime>"),
     (re.compile(r'("served_by":\s*)"(local|lambda)"'), r"\1<runtime>"),
     (re.compile(r"\bOrder [0-9A-F]{8}\b"), "Order <number>"),  # the beginning of its id
     (re.compile(r"(>request \S+ \S+ )(local|lambda) "), r"\1<runtime> "),  # at the foot of a page

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from urllib.parse import urlencode
+
+from services.frontend.model.money import read_cents
 
 PAGE = 24
 SORTS: Mapping[str, str] = {
@@ -15,9 +16,7 @@ SORTS: Mapping[str, str] = {
     "name": "Name, A to Z",
 }
 MAX_QUERY = 200
-MAX_CENTS = 100_000_000
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
-_PRICE = re.compile(r"([0-9]{1,7})(?:[.,]([0-9]{1,2}))?", re.ASCII)
 _FIELDS = ("q", "category", "min", "max", "in_stock", "sort")
 
 
@@ -104,9 +103,8 @@ def _cents(fields: Mapping[str, str], name: str, errors: dict[str, str]) -> int 
     text = fields[name].removeprefix("€").strip()
     if not text:
         return None
-    found = _PRICE.fullmatch(text)
-    cents = int(Decimal(f"{found[1]}.{found[2] or 0}") * 100) if found else MAX_CENTS + 1
-    if cents > MAX_CENTS:
-        errors[name] = "Please give a price like 20 or 19.90."
+    try:
+        return read_cents(text)
+    except ValueError as error:
+        errors[name] = str(error)
         return None
-    return cents

@@ -4,6 +4,7 @@ What is below `/api` is for programs. A page that refuses says so in HTML, and s
 when the one who asks is a browser.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fastapi import Request, Response
@@ -12,7 +13,9 @@ from starlette.types import Scope
 from services.chassis.errors import DomainError
 from services.chassis.problems import note, problem
 from services.frontend.pages.answers import show
+from services.frontend.pages.office.frame import in_office, member_or_none, show_office, to_the_door
 from services.frontend.pages.route import PageRoute
+from services.frontend.pages.visitor import FormRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +56,48 @@ _BY_STATUS = {
 }
 
 
+_OFFICE = {
+    403: Said(
+        "Your key does not open this", "Somebody whose key has the role for it can do this, or give you one that has."
+    ),
+    404: Said("There is nothing here", "The address may be mistyped, or it was never there."),
+    503: Said(
+        "The service behind this is not answering",
+        "Whether a change was made is not known until it does: look at it again before you repeat it.",
+    ),
+}
+
+
 def refuse(scope: Scope, error: DomainError) -> Response:
     """The answer for an error anywhere in the frontend."""
     request = Request(scope)
     if not _for_people(request):
         return problem(error)
     note(error)
-    said = _said(request.scope["path"], error)
     headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
     query = f"?{request.url.query}" if request.url.query else ""
     again = f"/{request.url.path.lstrip('/')}{query}"
+    if in_office(request.scope["path"]):
+        return _refuse_staff(request, error, headers, again=again)
+    said = _said(request.scope["path"], error)
     return show(request, "error.html", status=error.status, headers=headers, said=said, error=error, again=again)
+
+
+def _refuse_staff(request: Request, error: DomainError, headers: Mapping[str, str], *, again: str) -> Response:
+    if error.status == 401:
+        return to_the_door(request)
+    said = _BY_STATUS[403] if isinstance(error, FormRefused) else _OFFICE.get(error.status)
+    response = show_office(
+        request,
+        "error.html",
+        member_or_none(request),
+        status=error.status,
+        said=said or _BY_STATUS.get(error.status, Said(error.title, "")),
+        error=error,
+        again=again,
+    )
+    response.headers.update(headers)
+    return response
 
 
 def _for_people(request: Request) -> bool:

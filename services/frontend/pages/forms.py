@@ -19,6 +19,10 @@ MAX_FIELDS = 100
 T = TypeVar("T", bound=Model)
 
 
+class Nothing(Model):
+    """A form that is all button."""
+
+
 @dataclass(frozen=True, slots=True)
 class Filled(Generic[T]):
     """A form as it was filled in. `data` is None when `errors`, by field, has something in it."""

@@ -6,11 +6,10 @@ from uuid import UUID
 from fastapi import Request, Response
 
 from services.chassis.errors import NotFound, Unauthenticated
-from services.chassis.fields import Model
 from services.frontend import service
 from services.frontend.model.cart import CartFull, Line
 from services.frontend.pages.answers import go, show
-from services.frontend.pages.forms import read_form
+from services.frontend.pages.forms import Nothing, read_form
 from services.frontend.pages.route import page_router
 from services.frontend.pages.visitor import visitor
 from services.frontend.routes import TheOrders, TheProducts
@@ -18,17 +17,13 @@ from services.frontend.routes import TheOrders, TheProducts
 router = page_router(prefix="/my/orders")
 
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
-_CURSOR = re.compile(f"[0-9]{{16}}-{_UUID.pattern}", re.ASCII)
-
-
-class Nothing(Model):
-    """A form that is all button."""
+CURSOR = re.compile(f"[0-9]{{16}}-{_UUID.pattern}", re.ASCII)
 
 
 @router.get("")
 async def list_orders(request: Request, orders: TheOrders) -> Response:
     cursor = request.query_params.get("cursor", "")
-    if cursor and not _CURSOR.fullmatch(cursor):
+    if cursor and not CURSOR.fullmatch(cursor):
         raise NotFound
     seen = visitor(request)
     page = (

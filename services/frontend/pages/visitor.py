@@ -1,7 +1,8 @@
 """Who is looking: what a visitor's cookies say, and what they will say after this answer.
 
-Every cookie is HttpOnly and SameSite=Lax; over https it is Secure and its name begins with `__Host-`, so that no
-neighbouring host can set it. The visitor can read none of them from a script and change none of them unnoticed.
+Every cookie is HttpOnly and SameSite=Lax, that of the staff Strict; over https it is Secure and its name begins with
+`__Host-`, so that no neighbouring host can set it. The visitor can read none of them from a script and change none of
+them unnoticed.
 """
 
 import json
@@ -21,7 +22,9 @@ from services.frontend.visitors import visitor_address
 CART_SECONDS = 60 * 24 * 3600
 FORM_SECONDS = 7 * 24 * 3600
 NOTICE_SECONDS = 300
-_KEPT = ("session", "cart")
+STAFF_SECONDS = 8 * 3600
+_KEPT = ("session", "cart", "staff")
+_STRICT = {"staff"}
 _SEEN = "tandem.visitor"
 
 
@@ -126,6 +129,24 @@ class Visitor:
     def _cart_seals(self) -> Seals:
         return Seals(self._keys, "cart", CART_SECONDS)
 
+    # --- the staff ---
+
+    @property
+    def staff_key(self) -> str:
+        """The admin key that was typed at the door of the back office; empty without one."""
+        return self._staff_seals.opened(self._cookie("staff")) or ""
+
+    def keep_staff_key(self, key: str) -> None:
+        """For a working day. The services behind ask for the key itself with each call, so the cookie holds it."""
+        self._set["staff"] = (self._staff_seals.seal(key), STAFF_SECONDS)
+
+    def forget_staff_key(self) -> None:
+        self._set["staff"] = ("", 0)
+
+    @property
+    def _staff_seals(self) -> Seals:
+        return Seals(self._keys, "staff", STAFF_SECONDS)
+
     # --- forms and notices ---
 
     def form_token(self) -> str:
@@ -173,7 +194,13 @@ class Visitor:
     def apply(self, response: Response) -> None:
         for name, (value, seconds) in self._set.items():
             response.set_cookie(
-                self._name(name), value, max_age=seconds, path="/", secure=self.secure, httponly=True, samesite="lax"
+                self._name(name),
+                value,
+                max_age=seconds,
+                path="/",
+                secure=self.secure,
+                httponly=True,
+                samesite="strict" if name in _STRICT else "lax",
             )
 
     def _cookie(self, name: str) -> str:

@@ -56,6 +56,14 @@ def moment(text: str) -> str:
     return f"{at.day} {at:%B %Y, %H:%M} UTC"
 
 
+def hour(text: str) -> str:
+    """An ISO timestamp as "Fri 14:00", in UTC; what is none stays as it is."""
+    try:
+        return f"{datetime.fromisoformat(text).astimezone(UTC):%a %H:%M}"
+    except ValueError:
+        return text
+
+
 def count(number: int, one: str, many: str = "") -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
 

@@ -9,6 +9,7 @@ from services.frontend.service.reading import (
     show_order,
     show_product,
     show_status,
+    show_status_with_weights,
 )
 from services.frontend.service.shopping import Results, ShownOrder, list_orders, search, show_shelves, watch_order
 
@@ -30,5 +31,6 @@ __all__ = [
     "show_product",
     "show_shelves",
     "show_status",
+    "show_status_with_weights",
     "watch_order",
 ]

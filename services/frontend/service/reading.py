@@ -14,6 +14,7 @@ from services.chassis.errors import Unavailable
 from services.chassis.upstream import deadline
 from services.frontend.backends import Backend, Found, Orders, Probe, Products, Reading, Refusal
 from services.frontend.calls import READ_SECONDS, NoAnswer
+from services.frontend.weights import Shares, Weights
 
 SHOWN = 8  # products in one row of the front page
 RELATED = 6
@@ -111,6 +112,16 @@ async def show_status(products: Products, orders: Orders) -> Mapping[str, Any]:
     }
 
 
+async def show_status_with_weights(
+    products: Products, orders: Orders, weights: Weights | None
+) -> tuple[Mapping[str, Any], Shares | None]:
+    """The same, and how the load balancer divides requests where it tells."""
+    if weights is None:
+        return await show_status(products, orders), None
+    status, shares = await asyncio.gather(show_status(products, orders), weights.read())
+    return status, shares
+
+
 def _shown(name: str, probe: Probe) -> Mapping[str, Any]:
     return {
         "name": name,
@@ -118,6 +129,7 @@ def _shown(name: str, probe: Probe) -> Mapping[str, Any]:
         "served_by": probe.served_by,
         "version": probe.version,
         "latency_ms": probe.latency_ms,
+        "p95_ms": probe.p95_ms,
     }
 
 

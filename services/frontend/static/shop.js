@@ -43,3 +43,13 @@ const watch = async (tries) => {
   watch(tries - 1);
 };
 watch(40);
+
+// A sheet from this computer goes into the field that is sent, where it can still be mended.
+const chosen = document.querySelector("[data-file]");
+if (chosen) {
+  chosen.hidden = false;
+  chosen.querySelector("input").addEventListener("change", async (event) => {
+    const [file] = event.target.files;
+    if (file) document.querySelector("#f-sheet").value = await file.text();
+  });
+}

@@ -101,7 +101,7 @@ def test_the_table_names_no_key_twice_none_that_no_template_has_and_a_reason_for
     reasons = [
         *AS_GIVEN.values(),
         *(one.reason for one in STAND_INS.values()),
-        *(reason for _, reason in ADDED.values()),
+        *(added.reason for added in ADDED.values()),
     ]
     assert all(len(reason) > 10 for reason in reasons)
 

@@ -1,16 +1,24 @@
 """The gateway on a real port, in front of a stand-in for everything behind it."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping
+from datetime import timedelta
 
 import aiohttp
 import pytest
 from yarl import URL
 
+from services.chassis.auth import new_admin_key
 from services.chassis.settings import Settings
 from services.frontend.main import create
 from tests.services.conftest import Serve
 from tests.services.frontend.stand_in import Clock, Reply, StandIn
 from tests.services.frontend.visiting import Ask, Visitor
+
+ROLES = ("catalog:write", "orders:write", "ops:read")
+STAFF = {
+    name: new_admin_key(name, roles) for name, roles in {"all": ROLES, **{role[:3]: [role] for role in ROLES}}.items()
+}
+EXPIRED, EXPIRED_KEY = new_admin_key("late", ROLES, lifetime=timedelta(seconds=-1))
 
 SETTINGS = Settings(
     service="frontend", session_keys={"s1": b"s" * 32}, service_keys={"k1": b"k" * 32}, sessions_per_minute=1000
@@ -42,6 +50,7 @@ async def gateway(behind: tuple[StandIn, str], serve: Serve, clock: Clock) -> As
         service="frontend",
         session_keys=SETTINGS.session_keys,
         service_keys=SETTINGS.service_keys,
+        admin_keys=(*(stored for _, stored in STAFF.values()), EXPIRED_KEY),
         upstream_url=behind[1],
     )
     async with serve(create(settings, clock=clock)) as base_url:

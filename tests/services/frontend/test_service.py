@@ -64,6 +64,12 @@ class FakeProducts(FakeBackend):
     async def product(self, product_id: int, authorization: str = "") -> Reading:
         return await self.read(f"product {product_id}{authorization}")
 
+    async def ledger(self, product_id: int, query: str, authorization: str) -> Reading:
+        return await self.read(f"ledger {product_id} {query} {authorization}")
+
+    async def inventory(self, query: str, authorization: str) -> Reading:
+        return await self.read(f"inventory {query} {authorization}")
+
 
 class FakeOrders(FakeBackend):
     async def order(self, order_id: UUID, authorization: str) -> Reading:
@@ -74,6 +80,9 @@ class FakeOrders(FakeBackend):
 
     async def events(self, order_id: UUID, authorization: str) -> Reading:
         return await self.read(f"events {order_id} {authorization}")
+
+    async def report(self, query: str, authorization: str) -> Reading:
+        return await self.read(f"report {query} {authorization}")
 
 
 NEWEST, CHEAPEST = f"page {reading.NEWEST}", f"page {reading.CHEAPEST}"
