@@ -1,6 +1,7 @@
 """Pictures of the running shop for the documents: each page once in light on a desk, once in dark on a phone.
 
-It buys something on the way, as a guest does. Needs a Chromium and what ./scripts/test adds to drive it.
+It buys something on the way, as a guest does, and looks into the back office with the key of this machine. Needs a
+Chromium and what ./scripts/test adds to drive it.
 """
 
 import argparse
@@ -10,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scripts.browser import chromium
-from scripts.places import ROOT
+from scripts.places import LOCAL, ROOT
 from scripts.terminal import Problem, Terminal
+from scripts.twin import keys
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -56,6 +58,33 @@ def _order(page: "Page") -> None:
     page.wait_for_url("**/my/orders/*")
 
 
+def _status(page: "Page") -> None:
+    page.goto("/status")
+
+
+def _overview(page: "Page") -> None:
+    page.goto("/admin")
+    page.get_by_label("Your admin key").fill(keys.load(LOCAL).admin)
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("heading", name="Overview").wait_for()
+
+
+def _stock(page: "Page") -> None:
+    page.goto("/admin/products?q=mug")
+    page.locator("tbody th a").first.click()
+    page.wait_for_url("**/admin/products/*")
+    page.goto(f"{page.url}/stock")
+
+
+def _sheet(page: "Page") -> None:
+    page.goto("/admin/transfer")
+    page.locator("#f-sheet").fill(
+        "sku,name,category,price_cents,stock\nKIT-9001,Copper Kettle,kitchen,8900,12\nKIT-9002,,kitchen,cheap,3\n"
+    )
+    page.get_by_role("button", name="Try it").click()
+    page.get_by_role("heading", name="Nothing was imported").wait_for()
+
+
 # In this order: what comes later stands on what came before.
 PAGES: Mapping[str, Callable[["Page"], None]] = {
     "front": _front,
@@ -64,6 +93,10 @@ PAGES: Mapping[str, Callable[["Page"], None]] = {
     "cart": _cart,
     "checkout": _checkout,
     "order": _order,
+    "status": _status,
+    "overview": _overview,
+    "stock": _stock,
+    "sheet": _sheet,
 }
 
 

@@ -26,6 +26,8 @@ class HttpWeights:
             answer = await self._control.request(
                 "GET", "/status", headers={"Accept": "application/json"}, timeout=SECONDS
             )
+            if answer.status != 200:
+                return None
             return {
                 str(service): {str(runtime): int(weight) for runtime, weight in shares.items()}
                 for service, shares in answer.json()["weights"].items()

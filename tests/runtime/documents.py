@@ -13,6 +13,7 @@ PRICE = 1200
 VALUES: Mapping[str, Any] = {
     "active": True,
     "archived": None,  # needs a role: by hand
+    "below": 5,
     "category": "desk",
     "cursor": None,  # sealed by the server: by hand
     "customer_id": "@customer",
@@ -21,6 +22,7 @@ VALUES: Mapping[str, Any] = {
     "dry_run": True,
     "expected_total_cents": PRICE,
     "Idempotency-Key": "key-{n}",
+    "hours": 2,
     "If-Match": "*",
     "If-None-Match": '"none"',
     "image": "/pictures/{n}.svg",

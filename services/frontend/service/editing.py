@@ -26,6 +26,11 @@ class Catalogue:
     categories: Items | None
 
 
+def names_of(categories: Items | None) -> Mapping[str, str]:
+    """By short name; empty when the categories cannot be had."""
+    return {category["slug"]: category["name"] for category in categories or ()}
+
+
 @dataclass(frozen=True, slots=True)
 class Saved:
     """`conflict` is the product as somebody else has left it meanwhile, None otherwise."""

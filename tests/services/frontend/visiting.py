@@ -32,6 +32,7 @@ class Page(HTMLParser):
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.words: list[str] = []
         self._open: list[str] = []
+        self._field = ""
         self.feed(html)
         self.close()
         assert self._open == [], f"left open: {self._open}"
@@ -52,6 +53,12 @@ class Page(HTMLParser):
             self._open.append(tag)
         if tag == "form":
             self.forms.append(Form(named["action"] or "", named["method"] or "get"))
+        elif tag in {"select", "textarea"} and self.forms:
+            self._field = str(named["name"])
+            if tag == "textarea":
+                self.forms[-1].fields[self._field] = ""
+        elif tag == "option" and ("selected" in named or self._field not in self.forms[-1].fields):
+            self.forms[-1].fields[self._field] = named.get("value") or ""
         elif tag == "input" and self.forms and "name" in named and named.get("type") != "checkbox":
             self.forms[-1].fields[str(named["name"])] = named.get("value") or ""
         elif tag == "a":
@@ -63,6 +70,8 @@ class Page(HTMLParser):
         assert self._open.pop() == tag, f"</{tag}> closes nothing"
 
     def handle_data(self, data: str) -> None:
+        if self._open and self._open[-1] == "textarea":
+            self.forms[-1].fields[self._field] += data.removeprefix("\n")  # the first line break belongs to the tag
         if self._open and self._open[-1] not in {"script", "style"}:
             self.words.append(data)
 

@@ -73,7 +73,15 @@ async def list_products(request: Request, staff: Editor, products: TheProducts) 
     cursor = given.get("cursor", "")[:2000]
     page = await editing.list_products(products, staff.authorization, **wanted, archived=archived, cursor=cursor)
     return show_office(
-        request, "products.html", staff, page=page, given=wanted, archived=archived, first=not cursor, hints=HINTS
+        request,
+        "products.html",
+        staff,
+        page=page,
+        names=editing.names_of(page.categories),
+        given=wanted,
+        archived=archived,
+        first=not cursor,
+        hints=HINTS,
     )
 
 

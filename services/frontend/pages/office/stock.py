@@ -77,12 +77,14 @@ async def show_low_stock(request: Request, staff: Editor, products: TheProducts)
     typed = request.query_params.get("below", str(LOW)).strip()
     fits = re.fullmatch("[1-9][0-9]{0,8}", typed, re.ASCII)
     below = int(typed) if fits else LOW
+    inventory = await editing.read_inventory(products, staff.authorization, below=below, limit=LISTED)
     return show_office(
         request,
         "low-stock.html",
         staff,
         status=200 if fits else 422,
-        inventory=await editing.read_inventory(products, staff.authorization, below=below, limit=LISTED),
+        inventory=inventory,
+        names=editing.names_of(inventory["categories"]),
         below=below,
         typed=typed,
         error="" if fits else "A whole number such as 5 or 20.",
