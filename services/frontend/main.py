@@ -12,6 +12,7 @@ from services.chassis.upstream import Upstream
 from services.chassis.web import create_app
 from services.frontend import forwarding, pages, routes
 from services.frontend.backends import HttpOrders, HttpProducts, Orders, Products
+from services.frontend.latency import Latency
 from services.frontend.operations import IMPORT_PATH
 from services.frontend.pages.office import transfer
 from services.frontend.shelf import Shelf
@@ -68,6 +69,7 @@ def create(
             "backends": backends,
             "session_rate": TokenBuckets(rate=rate / 60, burst=rate, clock=clock),
             "look": pages.look(),
+            "latency": Latency(clock=clock),
             "weights": weights,
         },
         startup=startup,

@@ -27,10 +27,12 @@ _MASKS = (
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?"), "<moment>"),
     (re.compile(r"\d{1,2} [A-Z][a-z]+ \d{4}, \d\d:\d\d UTC"), "<minute>"),
     (re.compile(r'"(latency_ms|p95_ms)":\s*(\d+\.\d|null)'), "<latency>"),
+    (re.compile(r'"hours":\s*\[[^\]]*\]'), "<hours>"),  # an hour may begin between two shops
+    (re.compile(r'<svg class="chart".*?</details>', re.DOTALL), "<chart>"),
     (re.compile(r"(<td class=\"number\" data-latency>)[^<]*"), r"\1<latency>"),
     (re.compile(r"(<td data-runtime>)[^<]*"), r"\1<runtime>"),
     (re.compile(r'("served_by":\s*)"(local|lambda)"'), r"\1<runtime>"),
-    (re.compile(r"\bOrder [0-9A-F]{8}\b"), "Order <number>"),  # the beginning of its id
+    (re.compile(r"(\bOrder |/admin/orders/[^\"]+\">)[0-9A-F]{8}\b"), r"\1<number>"),  # the beginning of its id
     (re.compile(r"(>request \S+ \S+ )(local|lambda) "), r"\1<runtime> "),  # at the foot of a page
     (re.compile(r"^((?:__Host-)?form=)[\w-]{24};"), r"\1<drawn>;"),
     (re.compile(r'^"(\d+)\.\d{9,17}"$'), r'"\1.<digest>"'),  # the gateway's ETag, of a page that tells moments

@@ -6,7 +6,7 @@ from tests.runtime.rows import Row
 
 ADDRESS = "CloudFront-Viewer-Address: 203.0.113.9:40000"  # whoever comes through CloudFront comes over https
 FORM = "Content-Type: application/x-www-form-urlencoded"
-COOKIES = {"form": "@binding", "cart": "@cart", "session": "@session"}
+COOKIES = {"form": "@binding", "cart": "@cart", "session": "@session", "staff": "@staff"}
 
 
 def browsed(
@@ -17,6 +17,7 @@ def browsed(
     *cookies: str,
     body: str = "",
     keep: Mapping[str, str] | None = None,
+    address: str = ADDRESS,
 ) -> Row:
     jar = "; ".join(f"__Host-{name}={COOKIES[name]}" for name in cookies)
     return Row(
@@ -24,7 +25,7 @@ def browsed(
         method=method,
         target=target,
         statuses=range(status, status + 1),
-        headers=(ADDRESS, *((f"Cookie: {jar}",) if jar else ()), *((FORM,) if body else ())),
+        headers=(address, *((f"Cookie: {jar}",) if jar else ()), *((FORM,) if body else ())),
         body=body,
         keep=keep or {},
     )

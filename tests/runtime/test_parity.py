@@ -16,7 +16,7 @@ import pytest
 from scripts.twin.postgres import Server
 from services.chassis.auth import Session
 from tests.conftest import cloned
-from tests.runtime import generated, odd, shopping, undocumented
+from tests.runtime import generated, odd, office, shopping, undocumented
 from tests.runtime.comparison import EXCUSES, SERVED_BY, Mask, differences, excuse_of
 from tests.runtime.documents import operations
 from tests.runtime.exchange import Line, Reply, Sent
@@ -66,6 +66,7 @@ def played(tmp_path_factory: pytest.TempPathFactory, postgres: Server, template:
             *odd.writing(),
             *odd.mirrored(),
             *shopping.rows(),
+            *office.rows(),
         ]
         rows += undocumented.rows(doors(), rows)
         customers = {name: SESSIONS.issue() for name in CUSTOMERS}

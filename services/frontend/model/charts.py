@@ -46,8 +46,15 @@ class Share:
     width: float
 
 
-def bars(labels: Sequence[str], values: Sequence[int], *, write: Callable[[int], str] = "{:,}".format) -> Bars:
-    """Values that are not negative, from left to right."""
+def bars(
+    labels: Sequence[str],
+    values: Sequence[int],
+    *,
+    write: Callable[[int], str] = "{:,}".format,
+    mark: Callable[[int], str] | None = None,
+) -> Bars:
+    """Values that are not negative, from left to right. `mark` writes those beside the axis, in little room."""
+    mark = mark or write
     top = _ceiling(max(values, default=0))
     room, tall = WIDTH - LEFT, HEIGHT - BOTTOM - TOP
     step = room / max(len(values), 1)
@@ -63,7 +70,7 @@ def bars(labels: Sequence[str], values: Sequence[int], *, write: Callable[[int],
         for index, (label, value) in enumerate(zip(labels, values, strict=True))
     ]
     levels = (0, top // 2, top) if top > 1 else (0, top)
-    across = [Line(round(TOP + tall - tall * level / top, 2), write(level)) for level in levels]
+    across = [Line(round(TOP + tall - tall * level / top, 2), mark(level)) for level in levels]
     every = max(1, -(-len(made) // MARKS))
     below = [Line(round(bar.x + bar.width / 2, 2), bar.label) for bar in made[::every]]
     return Bars(made, across, below, empty=not any(values))

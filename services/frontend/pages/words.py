@@ -42,6 +42,19 @@ def money(cents: int) -> str:
     return f"{'−' if cents < 0 else ''}{CURRENCY}{whole:,}.{rest:02}"
 
 
+def compact(number: float) -> str:
+    """1500 is 1.5k, for where there is little room."""
+    for size, letter in ((10**9, "bn"), (10**6, "m"), (10**3, "k")):
+        if number >= size:
+            return f"{round(number / size, 1):g}{letter}"
+    return f"{round(number, 2):g}"
+
+
+def compact_money(cents: int) -> str:
+    """250000 is €2.5k."""
+    return CURRENCY + compact(cents / 100)
+
+
 def amount(cents: int | None) -> str:
     """As it is typed into a field; empty for None."""
     return "" if cents is None else f"{cents // 100}.{cents % 100:02}".removesuffix(".00")

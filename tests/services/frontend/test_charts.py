@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.frontend.model.charts import BOTTOM, HEIGHT, LEFT, MARKS, TOP, WIDTH, bars, shares
+from services.frontend.pages.words import compact, compact_money, money
 
 VALUES = st.lists(st.integers(0, 10**15), max_size=200)
 
@@ -48,6 +49,20 @@ def test_heights_are_in_proportion(values: list[int]) -> None:
 )
 def test_the_axis_has_round_numbers(most: int, levels: list[str]) -> None:
     assert [line.text for line in bars(["now"], [most]).across] == levels
+
+
+def test_beside_the_axis_numbers_are_short_and_in_the_bars_they_are_whole() -> None:
+    shown = bars(["now"], [1_234_500], write=money, mark=compact_money)
+    assert [line.text for line in shown.across] == ["€0", "€10k", "€20k"]
+    assert [bar.text for bar in shown.bars] == ["€12,345.00"]
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0"), (0.5, "0.5"), (999, "999"), (1000, "1k"), (1500, "1.5k"), (2_000_000, "2m"), (10**9, "1bn")],
+)
+def test_short_numbers_say_their_size(number: float, text: str) -> None:
+    assert compact(number) == text
 
 
 def test_nothing_is_a_chart_of_nothing() -> None:

@@ -1,5 +1,6 @@
 """The status page: what answers, which runtime, how fast, and on a developer's machine where requests go."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -66,6 +67,11 @@ def test_the_95th_percentile_is_of_five_minutes_and_of_two_thousand() -> None:
     assert latency.p95_ms == 1.0
     clock.now += 301
     assert latency.p95_ms is None
+
+
+async def test_how_long_pages_take_is_shown_once_one_was_asked_for(visitor: Visitor) -> None:
+    assert "frontend Answers local dev –" in (await visitor.get("/status")).text
+    assert re.search(r"frontend Answers local dev \d+\.\d ms", (await visitor.get("/status")).text)
 
 
 @asynccontextmanager

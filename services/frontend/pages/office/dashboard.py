@@ -4,7 +4,7 @@ from fastapi import Request, Response
 
 from services.frontend.model.charts import bars, shares
 from services.frontend.pages.office.frame import CATALOG, OPS, Anyone, office_router, show_office
-from services.frontend.pages.words import hour, money
+from services.frontend.pages.words import compact, compact_money, hour, money
 from services.frontend.routes import TheOrders, TheProducts
 from services.frontend.service.overview import look_over
 
@@ -30,7 +30,7 @@ async def show_dashboard(request: Request, staff: Anyone, orders: TheOrders, pro
         view=view,
         spans=SPANS,
         span=span,
-        orders=bars(labels, [entry["orders"] for entry in hours]),
-        revenue=bars(labels, [entry["revenue_cents"] for entry in hours], write=money),
+        orders=bars(labels, [entry["orders"] for entry in hours], mark=compact),
+        revenue=bars(labels, [entry["revenue_cents"] for entry in hours], write=money, mark=compact_money),
         stock=shares([(entry["name"], entry["value_cents"]) for entry in categories[:8]]),
     )
