@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +51,10 @@ class Chores:
     background: Mapping[str, Repeated]
     close: Sequence[Step]
     tracing: Tracing
+
+    def loops(self) -> list[Coroutine[Any, Any, None]]:
+        """Every background step again and again, to be started side by side."""
+        return [repeated.loop(name, self.tracing) for name, repeated in self.background.items()]
 
     async def run(self) -> dict[str, bool]:
         """Every background step once, one after the other; which of them succeeded."""

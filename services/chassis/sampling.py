@@ -19,13 +19,13 @@ Chance = Callable[[], float]  # from 0 to 1
 class Rule:
     """`path` and `method` are patterns in which `*` stands for any text and `?` for any character.
 
-    Of what fits, `reservoir` requests a second are kept, and of the rest the share `rate`. The reservoir is that of one
-    process.
+    Of what fits, each process keeps `reservoir` requests a second (0.1: one in ten seconds), and of the rest the share
+    `rate`.
     """
 
     path: str = "*"
     method: str = "*"
-    reservoir: int = 0
+    reservoir: float = 0
     rate: float = 1.0
 
 
@@ -60,19 +60,19 @@ class Sampler:
 
 @dataclass(slots=True)
 class Reservoir:
-    """So many a second, and none saved for the next."""
+    """So many a second, or one in so many seconds, and none saved for later."""
 
-    size: int
+    size: float
     clock: Clock = field(default=time.monotonic, kw_only=True)
-    _second: int = -1
+    _turn: int = -1
     _taken: int = 0
 
     def take(self) -> bool:
         if not self.size:
             return False
-        second = int(self.clock())
-        if second != self._second:
-            self._second, self._taken = second, 0
+        turn = int(self.clock() * min(self.size, 1))
+        if turn != self._turn:
+            self._turn, self._taken = turn, 0
         if self._taken >= self.size:
             return False
         self._taken += 1

@@ -34,7 +34,7 @@ def parse(header: str) -> Arrived | None:
     if found := _USUAL.fullmatch(header):
         root, parent, sampled = found.groups()
         return Arrived(root, parent or "", _SAMPLED[sampled] if sampled else None)
-    if len(header) > LONGEST:
+    if not header or len(header) > LONGEST:
         return None
     fields = dict(part.strip().partition("=")[::2] for part in header.split(";"))
     root, parent, sampled = fields.get("Root", ""), fields.get("Parent"), fields.get("Sampled", "?")

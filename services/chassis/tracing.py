@@ -162,9 +162,7 @@ class Tracing:
     def start_request(self, header: str, method: str, path: str) -> "Request":
         """`with …:` everything that happens for a request. `header` is what came as X-Amzn-Trace-Id."""
         above = surroundings.get()
-        arrived = parse(above) or parse(header)
-        if arrived is None:
-            arrived = Arrived(new_trace_id(), "", None)
+        arrived = (above and parse(above)) or parse(header) or Arrived(new_trace_id(), "", None)
         sampled = self._decided(arrived, above, lambda: self._sampler.keeps(method, path))
         here = self._begun(self._name, arrived, sampled=sampled)
         if here.span is not None:

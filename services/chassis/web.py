@@ -118,10 +118,7 @@ def _lifespan(startup: Sequence[Step], chores: Chores, *, repeat: bool) -> Calla
                 stack.push_async_callback(step)
             for step in startup:
                 await step()
-            background = chores.background if repeat else {}
-            tasks = [
-                asyncio.ensure_future(repeated.loop(name, chores.tracing)) for name, repeated in background.items()
-            ]
+            tasks = [asyncio.ensure_future(loop) for loop in chores.loops()] if repeat else []
             try:
                 yield
             finally:

@@ -11,7 +11,7 @@ from aiohttp import web
 from services.chassis.auth import InternalRequest, Signer, Verifier
 from services.chassis.errors import Unavailable
 from services.chassis.logs import request_id
-from services.chassis.upstream import Breaker, RetryBudget, Upstream, deadline, remaining, trace_header
+from services.chassis.upstream import Breaker, RetryBudget, Upstream, deadline, remaining
 
 Handler = Callable[[web.Request], Any]
 KEYS = {"k": b"k" * 32}
