@@ -36,7 +36,7 @@ def parse(header: str) -> Arrived | None:
         return Arrived(root, parent or "", _SAMPLED[sampled] if sampled else None)
     if not header or len(header) > LONGEST:
         return None
-    fields = dict(part.strip().partition("=")[::2] for part in header.split(";"))
+    fields = dict(part.strip(" ").partition("=")[::2] for part in header.split(";"))
     root, parent, sampled = fields.get("Root", ""), fields.get("Parent"), fields.get("Sampled", "?")
     if not _ROOT.fullmatch(root) or sampled not in _SAMPLED:
         return None

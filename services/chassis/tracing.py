@@ -62,6 +62,9 @@ class Backend(Protocol):
     def begin(self, name: str, *, trace_id: str, parent_id: str) -> Span | None:
         """`parent_id` is that of the caller's span, or empty. None when no span can be had."""
 
+    def close(self) -> None:
+        """Give back what it holds. A span that ends later is lost."""
+
 
 class _Here(NamedTuple):
     trace_id: str
@@ -158,6 +161,10 @@ class Tracing:
         """Load what spans are made with, ahead of the first one, which would stand still for it."""
         if self._backend is not None:
             self._backend.load()
+
+    async def close(self) -> None:
+        if self._backend is not None:
+            self._backend.close()
 
     def start_request(self, header: str, method: str, path: str) -> "Request":
         """`with …:` everything that happens for a request. `header` is what came as X-Amzn-Trace-Id."""

@@ -55,7 +55,7 @@ def create_app(  # noqa: PLR0913 - the one place where everything meets, all by 
     `tracing` is what the settings say, unless another is given.
     """
     tracing = tracing or to_xray(settings)
-    chores = Chores(background or {}, close, tracing)
+    chores = Chores(background or {}, [tracing.close, *close], tracing)
     app = FastAPI(
         title=title,
         version=settings.version,

@@ -69,20 +69,34 @@ class XRay:
             entity.parent_id = parent_id
         return _Span(entity, None, _Outlet(self._sdk))
 
+    def close(self) -> None:
+        self._broken = True  # as good as
+        if self._sdk is not None:
+            self._sdk.close()
+            self._sdk = None
+
 
 class _Sdk:
     """What we use of it, loaded."""
 
     def __init__(self, address: str) -> None:
+        from aws_xray_sdk.core import xray_recorder  # noqa: PLC0415
+        from aws_xray_sdk.core.daemon_config import DaemonConfig  # noqa: PLC0415
         from aws_xray_sdk.core.emitters.udp_emitter import UDPEmitter  # noqa: PLC0415
         from aws_xray_sdk.core.models.segment import Segment  # noqa: PLC0415
         from aws_xray_sdk.core.models.subsegment import Subsegment  # noqa: PLC0415
 
+        DaemonConfig(address)  # raises what is wrong with it, before there is a socket
+        xray_recorder.emitter._socket.close()  # a recorder is there from the import on, and nobody uses it
         self.segment: Any = Segment
         self.subsegment: Any = Subsegment
         self._emitter = UDPEmitter(address)
         self._largest = LARGEST
         self._failed = False
+
+    def close(self) -> None:
+        self._failed = True  # what is lost from now on is not worth a word
+        self._emitter._socket.close()
 
     def send(self, document: Document) -> None:
         """Raises nothing: what cannot be sent is lost, which is said once."""

@@ -4,6 +4,7 @@ import json
 import re
 from typing import Any
 
+from services.chassis.sampling import Sampler, read_rules
 from tests.cfn.rendered import Rendered, Resource
 
 ALARMS = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
