@@ -97,29 +97,35 @@ class Agent:
 
     socket: socket.socket
     datagrams: list[bytes] = field(default_factory=list)
+    _documents: list[dict[str, Any]] = field(default_factory=list)
+    _seen: list[Seen] = field(default_factory=list)
 
     @property
     def address(self) -> str:
         host, port = self.socket.getsockname()
         return f"{host}:{port}"
 
+    @property
+    def documents(self) -> list[dict[str, Any]]:
+        """What has come in so far."""
+        self.drain()
+        for datagram in self.datagrams[len(self._documents) :]:
+            header, _, document = datagram.partition(b"\n")
+            assert json.loads(header) == {"format": "json", "version": 1}
+            self._documents.append(json.loads(document))
+            self._seen += flat(self._documents[-1])
+        return self._documents
+
+    @property
+    def seen(self) -> list[Seen]:
+        """Every span in them, those within others too."""
+        return self._seen if self.documents else []
+
     def drain(self) -> None:
         """Take what has come in, as a real one does all the time."""
         with suppress(BlockingIOError):
             while True:
                 self.datagrams.append(self.socket.recv(65_536))
-
-    def documents(self) -> list[dict[str, Any]]:
-        """What has come in so far."""
-        self.drain()
-        parts = [datagram.partition(b"\n") for datagram in self.datagrams]
-        assert all(json.loads(header) == {"format": "json", "version": 1} for header, _, _ in parts)
-        return [json.loads(document) for _, _, document in parts]
-
-    @property
-    def seen(self) -> list[Seen]:
-        """Every span in them, those within others too."""
-        return [seen for document in self.documents() for seen in flat(document)]
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from cfn.doctor.graph import Resource, World
 from cfn.doctor.rules.observability import ALARM, COMPOSITE, TOPIC
 from cfn.doctor.rules.tasks import runtimes
 from cfn.doctor.services import services
-from cfn.doctor.values import Call, dig, items, number, only
+from cfn.doctor.values import Call, dig, items, number
 
 rule = Rules()
 
@@ -107,5 +107,5 @@ def _doubts(text: object) -> Iterator[tuple[str, str]]:
 def traces(world: World) -> Iterator[Fault]:
     """What is looked for among traces are faults and what took long."""
     for group in world.of("AWS::XRay::Group"):
-        if only(group.get("GroupName")) is not None and not group.get("FilterExpression"):
+        if not group.get("FilterExpression"):
             yield Fault(group, "FilterExpression", "it groups everything", "filter")

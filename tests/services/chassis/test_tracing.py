@@ -74,10 +74,9 @@ def test_flags_follow_the_status(watched: Watched, made: Tracing, status: int, f
 
 def test_spans_are_within_the_one_that_is_open(watched: Watched, made: Tracing) -> None:
     with made.start_request(HEADER, "GET", "/"):
-        with span("first"):
-            with span("inner", remote=True) as inner:
-                inner.statement("select_thing")
-                inner.annotate(rows=3, text="x", flag=False)
+        with span("first"), span("inner", remote=True) as inner:
+            inner.statement("select_thing")
+            inner.annotate(rows=3, text="x", flag=False)
         with span("second"):
             pass
     assert tree(watched.read()) == {"tandem-test-things": [{"first": ["inner"]}, "second"]}
