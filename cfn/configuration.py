@@ -13,6 +13,7 @@ from troposphere import Sub
 
 from cfn.boxes.data import Data
 from cfn.boxes.encryption import Encryption
+from cfn.boxes.tracing import sampling
 from cfn.environments import Environment, Service
 from cfn.foundation import Backing
 from cfn.permissions import allow
@@ -55,6 +56,7 @@ def configuration(
         "SEED_DEMO": str(environment.seed_demo).lower(),
         "UPSTREAM_URL": backing.balancer.url,
         **caching.settings,
+        **sampling(),
         **runtime,
     }
     secrets = {

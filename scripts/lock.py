@@ -16,6 +16,8 @@ LOCKS = (
     *(f"requirements/{name}" for name in TOGETHER),
     "chalice_app/requirements",  # where the packager of that app looks
 )
+WITHOUT = {"requirements/function": ("botocore", "urllib3")}
+"""What a lock leaves out though something in it needs it: AWS's Python runtime has these, 20 MB that no zip needs."""
 REST_DAYS = 7  # what was uploaded since is left out: malicious uploads are mostly found within days
 
 
@@ -41,6 +43,7 @@ def resolve(uv: str, name: str, options: argparse.Namespace) -> int:
     command = [uv, "pip", "compile", "--universal", "--python-version", "3.11", "--generate-hashes"]
     command += ["--no-emit-index-url", "--no-emit-find-links", "--quiet", "--exclude-newer", options.exclude_newer]
     command += ["--custom-compile-command", "scripts/tandem lock", "--output-file", str(lock)]
+    command += [f"--no-emit-package={package}" for package in WITHOUT.get(name, ())]
     command += ["--upgrade"] * options.upgrade + [f"{name}.in"]
     done = subprocess.run(command, cwd=ROOT, env=os.environ | bootstrap.UV, capture_output=True, text=True, check=False)
     if done.returncode != 0:

@@ -1,4 +1,8 @@
-"""X-Ray: who may send traces, how many are kept, and the agent beside each task that takes them."""
+"""X-Ray: who may send traces, how many are kept, and the agent beside each task that takes them.
+
+The services decide by SAMPLING themselves (services/chassis/sampling.py). Sampling rules of X-Ray are not rendered:
+only an SDK that polls them would obey, and Lambda and load balancers do not.
+"""
 
 from awacs import xray as actions
 from awacs.aws import Statement
@@ -17,12 +21,12 @@ WRITABLE = {
     "agent-logs": "/opt/aws/amazon-cloudwatch-agent/logs",
     "agent-var": "/opt/aws/amazon-cloudwatch-agent/var",
 }
-# name → (priority, URL path, kept per second, share of the rest). The first that matches decides.
-SAMPLING = {
-    "health": (10, "*/healthz", 0, 0.0),
-    "orders": (20, "/orders*", 5, 0.5),
-    "rest": (1000, "*", 1, 0.05),
-}
+# The first whose path fits decides: so many a second of each process, and that share of the rest. Health checks are
+# never traced, whatever is here.
+SAMPLING = (
+    {"path": "/orders*", "reservoir": 1, "rate": 0.5},
+    {"path": "*", "reservoir": 0.02, "rate": 0.05},
+)
 
 
 def tracing(template: Template, environment: Environment) -> None:
@@ -34,40 +38,16 @@ def tracing(template: Template, environment: Environment) -> None:
             InsightsConfiguration=xray.InsightsConfiguration(InsightsEnabled=True, NotificationsEnabled=False),
         )
     )
-    for rule, (priority, path, reservoir, rate) in SAMPLING.items():
-        template.add_resource(
-            xray.SamplingRule(
-                names.title("sampling", rule),
-                SamplingRule=xray.SamplingRuleProperty(
-                    RuleName=names.name(environment, rule),
-                    Priority=priority,
-                    Version=1,
-                    FixedRate=rate,
-                    ReservoirSize=reservoir,
-                    URLPath=path,
-                    HTTPMethod="*",
-                    Host="*",
-                    ServiceName=f"{names.name(environment)}-*",
-                    ServiceType="*",
-                    ResourceARN="*",
-                ),
-            )
-        )
+
+
+def sampling() -> dict[str, Value]:
+    """The setting that tells a service which requests it traces."""
+    return {"TRACE_SAMPLING": minified(SAMPLING)}
 
 
 def tracing_permissions() -> Statement:
     """X-Ray knows no resources to restrict these to."""
-    return allow(
-        "SendTraces",
-        [
-            actions.GetSamplingRules,
-            actions.GetSamplingStatisticSummaries,
-            actions.GetSamplingTargets,
-            actions.PutTelemetryRecords,
-            actions.PutTraceSegments,
-        ],
-        [EVERYTHING],
-    )
+    return allow("SendTraces", [actions.PutTelemetryRecords, actions.PutTraceSegments], [EVERYTHING])
 
 
 def agent(log: ecs.LogConfiguration) -> ecs.ContainerDefinition:

@@ -41,5 +41,4 @@ FREE: Mapping[str, str] = {
     "AWS::SQS::QueuePolicy": NO_CHARGE,
     "AWS::SecretsManager::RotationSchedule": "a function of AWS's runs once a month, for far less than a cent",
     "AWS::SecretsManager::SecretTargetAttachment": NO_CHARGE,
-    "AWS::XRay::Group": f"{ELSEWHERE} the sampling rules that let traces in",
 }

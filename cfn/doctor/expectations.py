@@ -53,7 +53,17 @@ class Expectations:
     seed_demo: bool = False
     monitoring: bool = True  # of the database's operating system
     settings: frozenset[str] = frozenset(
-        {"BACKGROUND", "DATABASE_POOL", "ENVIRONMENT", "PORT", "SEED_DEMO", "SERVED_BY", "UPSTREAM_URL", "VERSION"}
+        {
+            "BACKGROUND",
+            "DATABASE_POOL",
+            "ENVIRONMENT",
+            "PORT",
+            "SEED_DEMO",
+            "SERVED_BY",
+            "TRACE_SAMPLING",
+            "UPSTREAM_URL",
+            "VERSION",
+        }
     )
     secrets: frozenset[str] = frozenset({"ADMIN_KEYS", "ORIGIN_SECRET", "SERVICE_KEYS", "SESSION_KEYS"})
     database: frozenset[str] = frozenset(

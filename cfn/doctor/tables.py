@@ -311,18 +311,6 @@ STATED: dict[str, dict[str, frozenset[Any]]] = {
         "InsightsConfiguration.InsightsEnabled": ON,
         "InsightsConfiguration.NotificationsEnabled": OFF,
     },
-    "AWS::XRay::SamplingRule": {
-        "SamplingRule": ANY,
-        "SamplingRule.HTTPMethod": ANY,
-        "SamplingRule.Host": ANY,
-        "SamplingRule.Priority": ANY,
-        "SamplingRule.ResourceARN": ANY,
-        "SamplingRule.RuleName": ANY,
-        "SamplingRule.ServiceName": ANY,
-        "SamplingRule.ServiceType": ANY,
-        "SamplingRule.URLPath": ANY,
-        "SamplingRule.Version": one_of(1),
-    },
 }
 # A replica takes these from its source.
 OF_THE_SOURCE = {"CACertificateIdentifier", "DBName", "KmsKeyId", "MonitoringInterval", "MultiAZ", "StorageType"}
@@ -410,7 +398,6 @@ RANGES: dict[str, dict[str, tuple[float, float]]] = {
     "AWS::Lambda::Function": {"MemorySize": (128, 3008), "ReservedConcurrentExecutions": (1, 100)},
     "AWS::S3::Bucket": {"LifecycleConfiguration.Rules.*.AbortIncompleteMultipartUpload.DaysAfterInitiation": (1, 30)},
     "AWS::WAFv2::WebACL": {"Rules.*.Priority": (0, 99)},
-    "AWS::XRay::SamplingRule": {"SamplingRule.Priority": (1, 1000), "SamplingRule.ReservoirSize": (0, 20)},
 }
 
 # Under which property AWS knows a resource by name, and how long that may be.

@@ -27,6 +27,7 @@ NOT_NEEDED = {"bin", "tests", "test", "__pycache__"}  # folders
 NOT_READ = {".pyi", ".pyx", ".pxd", ".pxi", ".c", ".h", ".md", ".js", ".css", "py.typed"}
 NEVER_USED = (
     "aws_lambda_powertools/event_handler/",  # a web framework beside ours
+    "aws_xray_sdk/ext/",  # its patches for other libraries
     "dateutil/zoneinfo/dateutil-zoneinfo.tar.gz",  # time zones for who has none; PostgreSQL answers in UTC
 )
 READ_BY_METADATA = {"METADATA", "entry_points.txt"}

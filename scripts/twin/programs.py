@@ -22,16 +22,20 @@ LOCAL_COMMAND = ("--host", "127.0.0.1", "--lame-duck", "0")
 """What is added to a task's command: nobody else's machine calls, and nobody waits for a load balancer to notice."""
 
 
+TRACES = 2000  # where agents and SDKs of X-Ray meet if nobody says otherwise
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     """`shop` is the front door, `origin` the load balancer behind it, `lambda_service` the Invoke API, `alarms` the
-    operations app's side of AWS."""
+    operations app's side of AWS, and `traces` that of the agent for traces, by UDP."""
 
     shop: int
     control: int
     origin: int
     lambda_service: int
     alarms: int
+    traces: int
     services: Mapping[str, int]
 
     @property
@@ -49,6 +53,10 @@ class Ports:
     @property
     def control_url(self) -> str:
         return f"http://127.0.0.1:{self.control}"
+
+    @property
+    def trace_address(self) -> str:
+        return f"127.0.0.1:{self.traces}"
 
     @property
     def slack_url(self) -> str:
@@ -74,7 +82,13 @@ def placed(deployment: Deployment, port: int, *, anywhere: bool, only: Iterable[
     taken = {port, *services.values()}
     control, origin, lambda_service, alarms = (beside(port + step, taken) for step in (1, 2, 3, 4))
     return Ports(
-        shop=port, control=control, origin=origin, lambda_service=lambda_service, alarms=alarms, services=services
+        shop=port,
+        control=control,
+        origin=origin,
+        lambda_service=lambda_service,
+        alarms=alarms,
+        traces=for_datagrams(0 if anywhere else TRACES),
+        services=services,
     )
 
 
@@ -82,6 +96,16 @@ def beside(wanted: int, taken: set[int]) -> int:
     found = wanted if wanted < 65_536 and wanted not in taken and not busy(wanted) else free_port()
     taken.add(found)
     return found
+
+
+def for_datagrams(wanted: int) -> int:
+    """That port for UDP if it is free, else any."""
+    with socket.socket(type=socket.SOCK_DGRAM) as receiver:
+        try:
+            receiver.bind(("127.0.0.1", wanted))
+        except OSError:
+            receiver.bind(("127.0.0.1", 0))
+        return int(receiver.getsockname()[1])
 
 
 def busy(port: int) -> bool:
@@ -117,6 +141,7 @@ def here(service: str, ports: Ports, admin_url: str, secrets: Keys) -> Here:
         port=ports.services[service],
         upstream_url=ports.origin_url,
         control_url=ports.control_url,
+        trace_address=ports.trace_address,
         database_url=service_url(admin_url, service, secrets.passwords) if service in OWNERS else "",
         secrets=secrets.environment(),
     )
@@ -133,6 +158,7 @@ def load_balancer(ports: Ports, deployment: Path) -> Program:
             f"--control-port={ports.control}",
             f"--deployment={deployment}",
             f"--functions={ports.lambda_url}",
+            f"--traces-port={ports.traces}",
             *(f"--target={service}=127.0.0.1:{port}" for service, port in ports.services.items()),
         ),
         environment=inherited(),

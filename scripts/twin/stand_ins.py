@@ -19,6 +19,7 @@ class Here:
     upstream_url: str
     control_url: str
     database_url: str
+    trace_address: str
     secrets: Mapping[str, str]
 
 
@@ -44,7 +45,6 @@ def _left_out(reason: str) -> StandIn:
 
 
 AS_GIVEN: Mapping[str, str] = {
-    "AWS_XRAY_DAEMON_ADDRESS": "a datagram to loopback needs no listener",
     "BACKGROUND": "it says which runtime does the work behind the requests",
     "DATABASE_POOL": "the template's figure is the one to try out",
     "ENVIRONMENT": "it is `local`",
@@ -52,12 +52,18 @@ AS_GIVEN: Mapping[str, str] = {
 }
 """What holds here as the template gives it."""
 
+AGENT = StandIn(
+    "no agent is beside a task here; the load balancer is told to take the traces, at a port that is free",
+    lambda here, _: here.trace_address,
+    "AWS_XRAY_DAEMON_ADDRESS",
+)
 ADDRESS = "the database of this machine has another address, and no TLS: DATABASE_URL says all of it"
 STAND_INS: Mapping[str, StandIn] = {
     "ADMIN_KEYS": _secret("ADMIN_KEYS"),
     "ORIGIN_SECRET": _secret("ORIGIN_SECRET"),
     "SERVICE_KEYS": _secret("SERVICE_KEYS"),
     "SESSION_KEYS": _secret("SESSION_KEYS"),
+    "AWS_XRAY_DAEMON_ADDRESS": AGENT,
     "DATABASE_HOST": StandIn(ADDRESS, lambda here, _: here.database_url, "DATABASE_URL"),
     "DATABASE_CA": _left_out(ADDRESS),
     "DATABASE_NAME": _left_out(ADDRESS),
@@ -71,11 +77,13 @@ STAND_INS: Mapping[str, StandIn] = {
         lambda _, given: "local" if given == "fargate" else given,
         "SERVED_BY",
     ),
+    "TRACE_SAMPLING": _left_out("whoever looks for a request wants to find it: without rules all are kept"),
     "UPSTREAM_URL": StandIn("AWS names the load balancer", lambda here, _: here.upstream_url, "UPSTREAM_URL"),
 }
 """What cannot be here, and what stands for it."""
 
 ADDED: Mapping[str, StandIn] = {
+    "AWS_XRAY_DAEMON_ADDRESS": AGENT,  # functions have it from Lambda itself
     "CONTROL_URL": StandIn("the load balancer of AWS does not tell its weights", lambda here, _: here.control_url),
     "SESSIONS_PER_MINUTE": StandIn("everybody comes from one address here", lambda _here, _: "100000"),
 }

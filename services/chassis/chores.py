@@ -2,12 +2,13 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from services.chassis.errors import DomainError
 from services.chassis.logs import logger
+from services.chassis.tracing import Tracing
 
 Step = Callable[[], Awaitable[Any]]
 
@@ -16,37 +17,45 @@ log = logger("background")
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """Work to be done every so many seconds, beside the requests."""
+    """Work to be done every so many seconds, beside the requests. What the step returns is true when there was any."""
 
     step: Step
     every: float
 
-    async def loop(self, name: str) -> None:
+    async def loop(self, name: str, tracing: Tracing) -> None:
         """Do it for ever; a failure is logged and not the last word."""
         while True:
             await asyncio.sleep(self.every * random.uniform(0.8, 1.2))  # so that tasks started together drift apart
-            await self.once(name)
+            await self.once(name, tracing)
 
-    async def once(self, name: str) -> bool:
+    async def once(self, name: str, tracing: Tracing) -> bool:
         """Do it, and say whether it succeeded; why it did not is in the log."""
-        try:
-            await self.step()
-        except DomainError as error:
-            log.warning("background step failed", step=name, error=str(error))
-        except Exception:
-            log.error("background step failed", step=name, exc_info=True)
-        else:
-            return True
+        with tracing.start_work(name) as work:
+            try:
+                work.worthwhile |= bool(await self.step())
+            except DomainError as error:
+                work.failed(error)
+                log.warning("background step failed", step=name, error=str(error))
+            except Exception as error:
+                work.failed(error)
+                log.error("background step failed", step=name, exc_info=True)
+            else:
+                return True
         return False
 
 
 @dataclass(frozen=True, slots=True)
 class Chores:
-    """What an app does besides answering: background steps by name, and what closes it."""
+    """What an app does besides answering: background steps by name, each a trace of its own, and what closes it."""
 
     background: Mapping[str, Repeated]
     close: Sequence[Step]
+    tracing: Tracing
+
+    def loops(self) -> list[Coroutine[Any, Any, None]]:
+        """Every background step again and again, to be started side by side."""
+        return [repeated.loop(name, self.tracing) for name, repeated in self.background.items()]
 
     async def run(self) -> dict[str, bool]:
         """Every background step once, one after the other; which of them succeeded."""
-        return {name: await repeated.once(name) for name, repeated in self.background.items()}
+        return {name: await repeated.once(name, self.tracing) for name, repeated in self.background.items()}

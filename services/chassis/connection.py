@@ -3,11 +3,15 @@
 Errors are decided by SQLSTATE alone (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 """
 
+import inspect
+import sys
+from types import TracebackType
 from typing import Any, Protocol
 
 from services.chassis.errors import Conflict, Contention, Invalid, Unavailable
 from services.chassis.session import ConnectionLost, Parameter, ServerError
-from services.chassis.wire import Wire
+from services.chassis.tracing import Span, Within, recording, span
+from services.chassis.wire import Result, Wire
 
 __all__ = ["CANCELLED", "READ_ONLY", "Connection", "ConstraintViolation", "InvalidValue", "Parameter", "WireConnection"]
 
@@ -58,14 +62,13 @@ class Connection(Protocol):
 
 
 class WireConnection:
-    """A Connection over one wire, with its errors translated."""
+    """A Connection over one wire, with its errors translated. Each statement is a span."""
 
     def __init__(self, wire: Wire) -> None:
         self.wire = wire
 
     async def fetch(self, sql: str, *parameters: Parameter) -> list[tuple[Any, ...]]:
-        with translated:
-            return [tuple(row) for row in (await self.wire.call(sql, parameters)).rows]
+        return [tuple(row) for row in (await self._ask(sql, parameters)).rows]
 
     async def fetch_row(self, sql: str, *parameters: Parameter) -> tuple[Any, ...] | None:
         rows = await self.fetch(sql, *parameters)
@@ -76,16 +79,53 @@ class WireConnection:
         return rows[0][0] if rows else None
 
     async def fetch_json(self, sql: str, *parameters: Parameter) -> bytes | None:
-        with translated:
-            return (await self.wire.call(sql, parameters, raw=True)).json
+        return (await self._ask(sql, parameters, raw=True)).json
 
     async def execute(self, sql: str, *parameters: Parameter) -> int:
-        with translated:
-            return (await self.wire.call(sql, parameters)).count
+        return (await self._ask(sql, parameters)).count
 
     async def script(self, sql: str) -> None:
-        with translated:
+        with translated, Statement("script"):
             await self.wire.script(sql)
+
+    async def _ask(self, sql: str, parameters: tuple[Parameter, ...], *, raw: bool = False) -> Result:
+        if not recording():
+            with translated:
+                return await self.wire.call(sql, parameters, raw=raw)
+        with translated, Statement(_asking()) as made:
+            result = await self.wire.call(sql, parameters, raw=raw)
+            made.annotate(rows=result.count)
+        return result
+
+
+def _asking() -> str:
+    """The function that asks, which is what a statement is called: of the callers the first that is not in here."""
+    frame = sys._getframe(1)
+    while frame.f_code.co_filename == __file__ and frame.f_back is not None:
+        frame = frame.f_back
+    # A task of its own has the event loop for its caller.
+    return frame.f_code.co_name if frame.f_code.co_flags & inspect.CO_COROUTINE else "statement"
+
+
+class Statement:
+    """The span of something that PostgreSQL is asked to do."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._within: Within = span("PostgreSQL", remote=True)
+        self._made: Span
+
+    def __enter__(self) -> Span:
+        self._made = self._within.__enter__()
+        self._made.statement(self._name)
+        return self._made
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, ServerError):
+            self._made.annotate(sqlstate=error.sqlstate)
+        self._within.__exit__(kind, error, trace)
 
 
 class Translation:

@@ -10,15 +10,17 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any, ParamSpec, TypeVar
 
-from services.chassis.connection import CANCELLED, READ_ONLY, Connection, WireConnection, translated
+from services.chassis.connection import CANCELLED, READ_ONLY, Connection, Statement, WireConnection, translated
 from services.chassis.errors import Contention, OutcomeUnknown, Unavailable
 from services.chassis.session import ConnectionLost, ServerError
+from services.chassis.tracing import span
 from services.chassis.wire import Traffic, Wire
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 CHECKOUT_TIMEOUT = 1.0  # seconds to wait for a free connection before saying 503
+WORTH_A_SPAN = 0.001  # seconds of that waiting
 PROBE_AFTER = 5.0  # seconds idle after which a connection is asked whether it lives before it gets work
 MAX_AGE = 1800.0  # seconds; a reconnect now and then finds the new primary after a failover
 ATTEMPTS = 3  # of work that was rolled back because of another transaction
@@ -106,11 +108,7 @@ class Database:
 
     @asynccontextmanager
     async def _checkout(self) -> AsyncIterator[Wire]:
-        try:
-            async with asyncio.timeout(CHECKOUT_TIMEOUT):
-                await self._free.acquire()
-        except TimeoutError:
-            raise Unavailable("Every database connection is busy") from None
+        await self._place()
         wire: Wire | None = None
         try:
             wire = await self._live_wire()
@@ -119,6 +117,20 @@ class Database:
             self._free.release()
             if wire is not None:
                 self._give_back(wire)
+
+    async def _place(self) -> None:
+        """Wait until another connection may be used."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            async with asyncio.timeout(CHECKOUT_TIMEOUT):
+                await self._free.acquire()
+        except TimeoutError:
+            with span("pool", ago=loop.time() - began):
+                raise Unavailable("Every database connection is busy") from None
+        if (waited := loop.time() - began) > WORTH_A_SPAN:
+            with span("pool", ago=waited):
+                pass
 
     def _give_back(self, wire: Wire) -> None:
         if wire.idle and not self._closed and not _spoilt(wire):
@@ -159,7 +171,7 @@ class Database:
     async def _open(self) -> Wire:
         if self._closed:
             raise Unavailable("The database is closed")
-        with translated:
+        with translated, Statement("connect"):
             return await Wire.connect(self._url, self._traffic)
 
 
@@ -183,13 +195,13 @@ async def _lives(wire: Wire) -> bool:
 
 
 async def _roll_back(wire: Wire) -> None:
-    with suppress(ConnectionLost, ServerError):
+    with suppress(ConnectionLost, ServerError), Statement("ROLLBACK"):
         await wire.script("ROLLBACK")
 
 
 async def _commit(wire: Wire) -> None:
     try:
-        with translated:
+        with translated, Statement("COMMIT"):
             await wire.script("COMMIT")
     except Unavailable as error:
         if isinstance(error.__cause__, ConnectionLost):

@@ -26,7 +26,9 @@ from services.chassis.errors import (
 )
 from services.chassis.logs import logger, request_id
 from services.chassis.problems import Refuse, as_problem
-from services.chassis.upstream import DEADLINE_HEADER, TRACE_HEADER, deadline, trace_header
+from services.chassis.trace_header import TRACE_HEADER
+from services.chassis.tracing import Tracing, raised
+from services.chassis.upstream import DEADLINE_HEADER, deadline
 
 # The load balancer stops at 16 KiB for a line and 64 KiB for all headers; nothing of ours comes near these.
 MAX_HEADERS = 64
@@ -45,15 +47,25 @@ log = logger("http")
 
 
 class Guard:
-    """Wraps an app. `large_bodies` gives paths a body limit of their own, in bytes; `refuse` words what is refused."""
+    """Wraps an app. `large_bodies` gives paths a body limit of their own, in bytes; `refuse` words what is refused.
+
+    `tracing` begins a trace for every request but health checks.
+    """
 
     def __init__(
-        self, app: ASGIApp, *, served_by: str, large_bodies: Mapping[str, int], refuse: Refuse = as_problem
+        self,
+        app: ASGIApp,
+        *,
+        served_by: str,
+        large_bodies: Mapping[str, int],
+        tracing: Tracing,
+        refuse: Refuse = as_problem,
     ) -> None:
         self._app = app
         self._refuse = refuse
         self._served_by = served_by
         self._large_bodies = large_bodies
+        self._tracing = tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -62,15 +74,19 @@ class Guard:
         started = time.perf_counter()
         headers = Headers(scope=scope)
         identifier = identified(headers)
-        trace_header.set(headers.get(TRACE_HEADER, ""))
         answer = _Answer(scope, send, {"x-request-id": identifier, "x-served-by": self._served_by})
         method = scope["method"]
         # The framework answers GET where HEAD is asked for; `_Answer` leaves the body out.
         scope = {**scope, "method": "GET" if method == "HEAD" else method, "client": self._client(scope, headers)}
-        try:
+        if scope["path"].endswith(_HEALTH):
             await self._serve(scope, headers, receive, answer)
-        finally:
-            if not scope["path"].endswith(_HEALTH):
+            return
+        path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
+        with self._tracing.start_request(headers.get(TRACE_HEADER, ""), method, path) as traced:
+            try:
+                await self._serve(scope, headers, receive, answer)
+            finally:
+                traced.answered(answer.status, route=_route(scope), request_id=identifier)
                 _log_request(method, scope, answer.status, time.perf_counter() - started)
 
     def _client(self, scope: Scope, headers: Headers) -> Any:
@@ -90,7 +106,8 @@ class Guard:
                 await self._app(scope, _Body(receive, limit).receive, answer.send)
         except DomainError as error:
             await answer.replace(self._refuse(scope, error), scope, receive)
-        except Exception:
+        except Exception as error:
+            raised(error)
             log.error("unhandled exception", exc_info=True)
             await answer.replace(self._refuse(scope, DomainError()), scope, receive)
 
@@ -181,12 +198,16 @@ def _seconds_left(headers: Headers) -> float:
     return min(seconds, DEFAULT_DEADLINE)
 
 
+def _route(scope: Scope) -> str:
+    """The template of the path."""
+    return getattr(scope.get("route"), "path", None) or "unmatched"
+
+
 def _log_request(method: str, scope: Scope, status: int, seconds: float) -> None:
-    route = scope.get("route")
     log.info(
         "request",
         method=method,
-        path=getattr(route, "path", None) or "unmatched",
+        path=_route(scope),
         status=status,
         milliseconds=round(seconds * 1000, 1),
         client=scope["client"][0] if scope.get("client") else "",

@@ -1,4 +1,4 @@
-"""One JSON object a line on stdout, with the request's id on every line.
+"""One JSON object a line on stdout, with the ids of the request and its trace on every line.
 
 The logging library of the standard distribution does the work; a formatter and a context variable are all that is ours.
 JSON escapes CR and LF, so a value cannot forge a line.
@@ -11,6 +11,8 @@ from collections.abc import MutableMapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
+
+from services.chassis.tracing import current_trace_id
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
@@ -31,6 +33,8 @@ class _JSONFormatter(logging.Formatter):
         }
         if identifier := request_id.get():
             line["request_id"] = identifier
+        if trace_id := current_trace_id():
+            line["trace_id"] = trace_id
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str)

@@ -23,6 +23,7 @@ from services.chassis.errors import DomainError, Unavailable
 from services.chassis.guard import AnswerBegun, identified
 from services.chassis.problems import problem
 from services.chassis.secrets import Secrets
+from services.chassis.tracing import surroundings
 from services.chassis.upstream import deadline
 
 SERVED_BY = "lambda"
@@ -63,6 +64,7 @@ class Sandbox:
         self._service = service
         self._create = create
         self._configure = configure
+        self._env = env
         self._secrets = secrets or Secrets(env)
         self._escaped = not _UNESCAPED.fullmatch(env.get("AWS_EXECUTION_ENV", ""))
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -75,6 +77,7 @@ class Sandbox:
         Only the latter raises: BackgroundFailed, Unavailable, TimeoutError.
         """
         loop = self._woken()
+        surroundings.set(self._env.get("_X_AMZN_TRACE_ID", ""))  # the runtime client sets it for each event
         if event == SCHEDULED:
             return self._work(loop, _seconds_left(context))
         try:

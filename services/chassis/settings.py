@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
+from services.chassis.sampling import EVERYTHING, Rule, read_rules
+
 T = TypeVar("T")
 
 
@@ -31,7 +33,8 @@ class Settings:
 
     `origin_secret` is what the load balancer wants to see before it lets a request in; empty where it asks nothing.
     `sessions_per_minute` is how many guest sessions one address may begin. `control_url` is where a load balancer tells
-    its weights; only that of a developer's machine does.
+    its weights; only that of a developer's machine does. `trace_address` is where an agent takes traces by UDP, empty
+    where there is none.
     """
 
     service: str
@@ -50,6 +53,8 @@ class Settings:
     seed_demo: bool = False
     background: bool = True
     sessions_per_minute: int = 5
+    trace_address: str = ""
+    trace_sampling: tuple[Rule, ...] = EVERYTHING
 
     @classmethod
     def from_env(cls, service: str, env: Mapping[str, str] = os.environ, *, needs: Collection[str] = ()) -> Self:
@@ -78,6 +83,8 @@ class Settings:
             seed_demo=_read(env, "SEED_DEMO", _boolean, "false"),
             background=_read(env, "BACKGROUND", _boolean, "true"),
             sessions_per_minute=_read(env, "SESSIONS_PER_MINUTE", _positive, "5"),
+            trace_address=env.get("AWS_XRAY_DAEMON_ADDRESS", ""),
+            trace_sampling=_read(env, "TRACE_SAMPLING", read_rules, "[{}]"),
         )
 
 

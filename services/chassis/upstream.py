@@ -14,11 +14,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from services.chassis.auth import InternalRequest, Signer
 from services.chassis.errors import Unavailable
 from services.chassis.logs import request_id
+from services.chassis.trace_header import TRACE_HEADER
+from services.chassis.tracing import Span, inject, span
 
 if TYPE_CHECKING:
     from services.chassis.client import Client
@@ -27,9 +29,7 @@ Clock = Callable[[], float]
 
 ORIGIN_HEADER = "X-Origin-Verify"  # shows the load balancer that a call comes from inside or through the CDN
 DEADLINE_HEADER = "X-Deadline-Ms"  # what is left, so that clocks need not agree
-TRACE_HEADER = "X-Amzn-Trace-Id"
 
-trace_header: ContextVar[str] = ContextVar("trace_header", default="")
 _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 
@@ -129,6 +129,7 @@ class Upstream:
     """The services behind one base URL. Opens nothing until it is used; belongs to one event loop.
 
     With a signer, calls are signed for `audience`; `origin_secret` is what the load balancer asks to see, if it asks.
+    In traces a call has the name of the service that is asked, where it is known by `audience` and `environment`.
     """
 
     def __init__(
@@ -136,12 +137,14 @@ class Upstream:
         base_url: str,
         *,
         audience: str = "",
+        environment: str = "",
         signer: Signer | None = None,
         origin_secret: str = "",
         breaker: Breaker | None = None,
     ) -> None:
         self._base = base_url.rstrip("/")
         self._audience = audience
+        self._called = f"tandem-{environment}-{audience}" if audience else urlsplit(base_url).hostname or "upstream"
         self._signer = signer
         self._standing = {ORIGIN_HEADER: origin_secret} if origin_secret else {}
         self._budget = RetryBudget()
@@ -178,7 +181,7 @@ class Upstream:
         for number in range(1, tries + 1):
             last = number == tries
             try:
-                answer = await self._try(call)
+                answer = await self._try(call, number)
             except Unavailable:
                 if last or not self._may_retry():
                     raise
@@ -201,14 +204,17 @@ class Upstream:
         left = remaining()
         return (left is None or left > 0.1) and self._budget.spend()
 
-    async def _try(self, call: "_Call") -> Answer:
+    async def _try(self, call: "_Call", number: int) -> Answer:
         left = remaining()
         if left is not None and left <= 0:
             raise Unavailable("The deadline of this request is over")
         probe = self._breaker.admit()
         seconds = call.timeout if left is None else min(call.timeout, left)
         try:
-            answer = await self._send(call, seconds)
+            with span(self._called, remote=True) as made:
+                made.asks(call.method, self._base + call.target.partition("?")[0])
+                made.annotate(attempt=number)
+                answer = await self._send(call, seconds, made)
         except OSError as error:
             if isinstance(error, TimeoutError) and seconds < call.timeout / 2:
                 # Our caller was in a hurry. If that counted, short deadlines from outside would open the breaker.
@@ -222,15 +228,20 @@ class Upstream:
         self._breaker.record(failed=answer.status >= 500, probe=probe)
         return answer
 
-    async def _send(self, call: "_Call", seconds: float) -> Answer:
+    async def _send(self, call: "_Call", seconds: float, made: Span) -> Answer:
         headers = {**call.headers, **self._standing, **_context_headers()}
         if self._signer:
             headers["Authorization"] = self._signer.sign(
                 InternalRequest(call.method, call.target, call.body, self._audience)
             )
-        status, received, body = await self._open().send(
-            call.method, self._base + call.target, body=call.body, headers=headers, seconds=seconds
-        )
+        try:
+            status, received, body = await self._open().send(
+                call.method, self._base + call.target, body=call.body, headers=headers, seconds=seconds
+            )
+        except OSError as error:
+            made.annotate(failure="timeout" if isinstance(error, TimeoutError) else "refused")
+            raise
+        made.answered(status)
         return Answer(status, received, body)
 
     def _open(self) -> "Client":
@@ -254,7 +265,7 @@ def _context_headers() -> Mapping[str, str]:
     headers = {}
     if identifier := request_id.get():
         headers["X-Request-Id"] = identifier
-    if trace := trace_header.get():
+    if trace := inject():
         headers[TRACE_HEADER] = trace
     left = remaining()
     if left is not None:

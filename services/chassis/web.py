@@ -17,6 +17,8 @@ from services.chassis.chores import Chores, Repeated, Step
 from services.chassis.errors import DomainError, InvalidRequest, MethodNotAllowed, NotFound
 from services.chassis.guard import Guard
 from services.chassis.settings import Settings
+from services.chassis.tracing import Tracing
+from services.chassis.xray import tracing as to_xray
 
 Ready = Callable[[], Awaitable[Mapping[str, bool]]]
 
@@ -42,6 +44,7 @@ def create_app(  # noqa: PLR0913 - the one place where everything meets, all by 
     close: Sequence[Step] = (),
     large_bodies: Mapping[str, int] | None = None,
     refuse: problems.Refuse = problems.as_problem,
+    tracing: Tracing | None = None,
 ) -> FastAPI:
     """Put an app together.
 
@@ -49,8 +52,10 @@ def create_app(  # noqa: PLR0913 - the one place where everything meets, all by 
     `background` again and again beside the requests (unless the settings say no), `close` at the end. On Lambda there
     is no lifespan, so nothing in `startup` may be needed to serve; background steps and `close` are reached through
     `app.state.chores`. `large_bodies` gives paths their own limit in bytes. `refuse` makes the answer for every error.
+    `tracing` is what the settings say, unless another is given.
     """
-    chores = Chores(background or {}, close)
+    tracing = tracing or to_xray(settings)
+    chores = Chores(background or {}, [tracing.close, *close], tracing)
     app = FastAPI(
         title=title,
         version=settings.version,
@@ -58,7 +63,7 @@ def create_app(  # noqa: PLR0913 - the one place where everything meets, all by 
         openapi_url=f"{prefix}/openapi.json",
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=_lifespan(startup, chores, repeat=settings.background),
+        lifespan=_lifespan([tracing.load, *startup], chores, repeat=settings.background),
     )
     app.state.settings = settings
     app.state.chores = chores
@@ -76,7 +81,8 @@ def create_app(  # noqa: PLR0913 - the one place where everything meets, all by 
         app.include_router(router)
     app.add_exception_handler(DomainError, _answer_domain_error)
     app.add_exception_handler(HTTPException, _answer_http_exception)
-    app.add_middleware(Guard, served_by=settings.served_by, large_bodies=large_bodies or {}, refuse=refuse)
+    limits = large_bodies or {}
+    app.add_middleware(Guard, served_by=settings.served_by, large_bodies=limits, tracing=tracing, refuse=refuse)
     return app
 
 
@@ -112,8 +118,7 @@ def _lifespan(startup: Sequence[Step], chores: Chores, *, repeat: bool) -> Calla
                 stack.push_async_callback(step)
             for step in startup:
                 await step()
-            background = chores.background if repeat else {}
-            tasks = [asyncio.ensure_future(repeated.loop(name)) for name, repeated in background.items()]
+            tasks = [asyncio.ensure_future(loop) for loop in chores.loops()] if repeat else []
             try:
                 yield
             finally:

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from services.chassis.limits import TokenBuckets
 from services.chassis.settings import Settings
+from services.chassis.tracing import Tracing
 from services.chassis.upstream import Upstream
 from services.chassis.web import create_app
 from services.frontend import forwarding, pages, routes
@@ -30,6 +31,7 @@ def create(
     weights: Weights | None = None,
     sessions_per_minute: int | None = None,
     clock: Callable[[], float] = time.monotonic,
+    tracing: Tracing | None = None,
 ) -> FastAPI:
     """The app, complete and unopened. Every backend can be another one.
 
@@ -76,4 +78,5 @@ def create(
         close=close,
         large_bodies={IMPORT_PATH: IMPORT_BYTES, transfer.PATH: transfer.FORM_BYTES},
         refuse=pages.refuse,
+        tracing=tracing,
     )

@@ -13,6 +13,7 @@ from services.chassis.database import Database
 from services.chassis.limits import InFlight, TokenBuckets
 from services.chassis.migrations import check
 from services.chassis.settings import Settings
+from services.chassis.tracing import Tracing
 from services.chassis.upstream import Upstream
 from services.chassis.web import create_app
 from services.order import routes
@@ -32,6 +33,7 @@ def create(
     database: Database | None = None,
     catalog: Catalog | None = None,
     clock: Callable[[], float] = time.monotonic,
+    tracing: Tracing | None = None,
 ) -> FastAPI:
     """The app, complete and unopened. Every collaborator can be another one; what is given is the giver's to close."""
     settings = settings or Settings.from_env("order", env, needs=["DATABASE_URL", "UPSTREAM_URL"])
@@ -43,6 +45,7 @@ def create(
         upstream = Upstream(
             settings.upstream_url or "",
             audience="product",
+            environment=settings.environment,
             signer=Signer(settings.service_keys),
             origin_secret=settings.origin_secret,
         )
@@ -56,8 +59,8 @@ def create(
         TokenBuckets(rate=ORDERS_PER_MINUTE / 60, burst=ORDERS_PER_MINUTE, clock=clock),
     )
 
-    async def reconcile() -> None:
-        await reconcile_once(shop.database, shop.catalog)
+    async def reconcile() -> int:
+        return await reconcile_once(shop.database, shop.catalog)
 
     async def ready() -> Mapping[str, bool]:
         return {"database": await shop.database.answers(), "product": not shop.catalog.open}
@@ -72,4 +75,5 @@ def create(
         startup=[*startup, partial(check, database, OWNER)],
         background={"reconciler": Repeated(reconcile, every=PAUSE)},
         close=close,
+        tracing=tracing,
     )

@@ -12,6 +12,7 @@ from services.chassis.errors import Unavailable
 from services.chassis.logs import logger
 from services.chassis.migrations import check
 from services.chassis.settings import Settings
+from services.chassis.tracing import Tracing
 from services.chassis.web import create_app
 from services.product import demo
 from services.product.model.reservations import SWEEP_SECONDS
@@ -28,6 +29,7 @@ def create(
     *,
     env: Mapping[str, str] = os.environ,
     database: Database | None = None,
+    tracing: Tracing | None = None,
 ) -> FastAPI:
     """The app. Whoever hands in a database closes it."""
     settings = settings or Settings.from_env("product", env, needs=("DATABASE_URL",))
@@ -40,9 +42,10 @@ def create(
         ready=partial(_ready, used),
         state={"database": used},
         startup=[partial(_start, used, seed=settings.seed_demo)],
-        background={"sweeper": Repeated(partial(_sweep, used), every=SWEEP_SECONDS)},
+        background={"sweeper": Repeated(partial(reservations.sweep, used), every=SWEEP_SECONDS)},
         close=[used.close] if database is None else [],
         large_bodies={"/products/import": IMPORT_BYTES},
+        tracing=tracing,
     )
 
 
@@ -54,10 +57,6 @@ async def _start(database: Database, *, seed: bool) -> None:
             await demo.seed(database)
     except Unavailable:
         log.warning("started while the database is away")
-
-
-async def _sweep(database: Database) -> None:
-    await reservations.sweep(database)
 
 
 async def _ready(database: Database) -> Mapping[str, bool]:

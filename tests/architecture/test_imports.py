@@ -25,8 +25,18 @@ BELOW = (
     "limits",
     "seals",
     "session",
+    "tracing",
 )
-INSIDE = ("alb", "chores", "client", "secrets")  # below the doors too, and no use case's business
+INSIDE = (
+    "alb",
+    "chores",
+    "client",
+    "datagrams",
+    "sampling",
+    "secrets",
+    "trace_header",
+    "xray",
+)  # below the doors too, and no use case's business
 DOORS = ("web", "requests", "problems", "guard", "callers", "fields", "server", "serverless")
 
 # role → what it may import: names of its own service, chassis modules, third-party packages.
@@ -55,10 +65,11 @@ ONE_IMPORTER = {
     "yarl": {"client"},
     "mangum": {"serverless"},
     "aws_lambda_powertools": {"secrets"},
+    "aws_xray_sdk": {"xray"},
     "botocore": {"secrets"},
     "uvicorn": {"server"},
     "pydantic": {"fields"},
-    "pydantic_core": {"fields"},
+    "pydantic_core": {"fields", "datagrams"},
     "fastapi": {"web", "requests", "callers"},
     "starlette": {"web", "requests", "problems", "guard", "server", "serverless"},
 }

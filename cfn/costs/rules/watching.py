@@ -1,6 +1,8 @@
 """Logs, metrics, alarms, traces."""
 
+import json
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from cfn.costs.lines import Item
 from cfn.costs.rules.bill import Bill, Rule
@@ -8,6 +10,7 @@ from cfn.costs.rules.operations import runs, woken
 from cfn.costs.rules.storage import DAYS
 from cfn.costs.traffic import FUNCTION, KB_PER_GB, PER_MILLION, SERVICE, TASK, tasks
 from cfn.doctor.graph import Resource, World
+from cfn.doctor.rules.service import containers, environment
 from cfn.doctor.values import items, number
 
 LOG = "AWS::Logs::LogGroup"
@@ -123,12 +126,21 @@ def dashboard(_: Resource, __: Bill) -> Iterator[Item]:
     yield Item("cloudwatch", "dashboard", 1, "dashboard")
 
 
-def sampling(resource: Resource, bill: Bill) -> Iterator[Item]:
-    rate = number(resource.get("SamplingRule", "FixedRate")) or 0
-    orders = bill.usage["order_share"]
-    share = 1 - orders if resource.get("SamplingRule", "URLPath") == "*" else orders
-    traces = bill.traffic.at_origin * share * rate / PER_MILLION
-    yield Item("cloudwatch", "xray.traces", traces, "traces recorded")
+def traces(_: Resource, bill: Bill) -> Iterator[Item]:
+    """The group stands for what it groups. Requests that come evenly are what fills a reservoir most often."""
+    for rule in _sampling(bill.world):
+        rest, orders = rule["path"] == "*", bill.usage["order_share"]
+        requests = bill.traffic.at_origin * (1 - orders if rest else orders)
+        processes = _running(bill) if rest else 1
+        kept = min(requests, rule["reservoir"] * processes * bill.hours * 3600)
+        recorded = (kept + (requests - kept) * rule["rate"]) / PER_MILLION
+        yield Item("cloudwatch", "xray.traces", recorded, f"traces recorded: {'the rest' if rest else rule['path']}")
+
+
+def _sampling(world: World) -> list[dict[str, Any]]:
+    """All services have the same rules."""
+    told = [environment(container) for task in world.of(TASK) for _, container in containers(task)]
+    return next((json.loads(each["TRACE_SAMPLING"]) for each in told if "TRACE_SAMPLING" in each), [])
 
 
 def subscription(resource: Resource, bill: Bill) -> Iterator[Item]:
@@ -144,6 +156,6 @@ RULES: Mapping[str, Rule] = {
     "AWS::CloudWatch::CompositeAlarm": composite,
     "AWS::CloudWatch::Dashboard": dashboard,
     "AWS::ApplicationAutoScaling::ScalingPolicy": scaling,
-    "AWS::XRay::SamplingRule": sampling,
+    "AWS::XRay::Group": traces,
     "AWS::SNS::Subscription": subscription,
 }

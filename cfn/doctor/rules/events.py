@@ -7,7 +7,9 @@ from typing import Any
 from cfn.doctor.findings import Fault, Rules, Severity
 from cfn.doctor.graph import Resource, World
 from cfn.doctor.rules.observability import ALARM, COMPOSITE, TOPIC
-from cfn.doctor.values import Call, dig, items, number, only
+from cfn.doctor.rules.tasks import runtimes
+from cfn.doctor.services import services
+from cfn.doctor.values import Call, dig, items, number
 
 rule = Rules()
 
@@ -77,30 +79,33 @@ def events(world: World) -> Iterator[Fault]:
                 yield Fault(topic, "", "RDS may not publish to it", "allow events.rds.amazonaws.com sns:Publish")
 
 
-@rule("TND-OBS-14", "Some rule samples what no other names, and none is asked twice")
+@rule("TND-OBS-14", "Some rule samples what no other names, and none is there for nothing")
 def sampling(world: World) -> Iterator[Fault]:
-    """Rules are asked in order of priority; the first that fits decides."""
-    made = [(rule_of_it, rule_of_it.get("SamplingRule") or {}) for rule_of_it in world.of("AWS::XRay::SamplingRule")]
-    order = [number(one.get("Priority")) for _, one in made]
-    if made and len(set(order)) != len(order):
-        yield Fault(made[0][0], "SamplingRule.Priority", "two rules have one priority", "number them")
-    if made and not any(one.get("URLPath") == "*" and number(one.get("FixedRate")) for _, one in made):
-        yield Fault(made[0][0], "SamplingRule", "no rule takes the rest", "add one for the path *")
-    for found, one in made:
-        if any(one.get(key) != "*" for key in ("HTTPMethod", "Host", "ResourceARN", "ServiceType")):
-            yield Fault(found, "SamplingRule", "it fits less than it says", "write * for what is not meant")
+    """The services ask their rules in order, and the first that fits decides."""
+    for found in services(world):
+        for resource, path, given in runtimes(found):
+            for wrong, right in _doubts(given.get("TRACE_SAMPLING", "[]")):
+                yield Fault(resource, path, f"of its rules for traces {wrong}", right)
 
 
-@rule("TND-OBS-10", "Traces are sampled, and grouped", Severity.WARNING)
+def _doubts(text: object) -> Iterator[tuple[str, str]]:
+    try:
+        made = [one for one in items(json.loads(str(text))) if isinstance(one, dict)]
+    except ValueError:
+        made = []
+    shares = [(number(one.get("reservoir", 0)), number(one.get("rate", 1))) for one in made]
+    if any(kept is None or rate is None or not 0 <= rate <= 1 or not 0 <= kept <= 20 for kept, rate in shares):
+        yield "one keeps what cannot be kept", "give a share from 0 to 1, and at most 20 a second"
+    everything = [one.get("path", "*") == "*" and one.get("method", "*") == "*" for one in made]
+    if everything[-1:] != [True] or not any(map(bool, shares[-1])):
+        yield "none keeps some of the rest", "let the last one take some of the path *"
+    if any(everything[:-1]):
+        yield "one stands behind one that takes everything", "put that one last"
+
+
+@rule("TND-OBS-10", "Traces are grouped", Severity.WARNING)
 def traces(world: World) -> Iterator[Fault]:
-    """Every request traced is a bill; none traced is a guess."""
-    for sampling in world.of("AWS::XRay::SamplingRule"):
-        made = sampling.get("SamplingRule") or {}
-        rate, kept = number(made.get("FixedRate")), number(made.get("ReservoirSize"))
-        health = "health" in str(made.get("URLPath"))
-        if rate is None or kept is None or not 0 <= rate <= 1 or health != (rate + kept == 0):
-            wrong = f"it samples {kept} a second and {rate} of the rest"
-            yield Fault(sampling, "SamplingRule", wrong, "sample nothing of health checks, and something of all else")
+    """What is looked for among traces are faults and what took long."""
     for group in world.of("AWS::XRay::Group"):
-        if only(group.get("GroupName")) is not None and not group.get("FilterExpression"):
+        if not group.get("FilterExpression"):
             yield Fault(group, "FilterExpression", "it groups everything", "filter")

@@ -36,9 +36,6 @@ UNSCOPED = {
     "logs:PutResourcePolicy",
     "cloudformation:ValidateTemplate",
     "secretsmanager:GetRandomPassword",
-    "xray:GetSamplingRules",
-    "xray:GetSamplingStatisticSummaries",
-    "xray:GetSamplingTargets",
     "xray:PutTelemetryRecords",
     "xray:PutTraceSegments",
 }

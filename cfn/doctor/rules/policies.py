@@ -156,7 +156,7 @@ def one_source(world: World) -> Iterator[Fault]:
 @rule("TND-POL-07", "Tracing is permitted where it is switched on")
 def tracing(world: World) -> Iterator[Fault]:
     """Traces that may not be sent are thrown away without a word."""
-    wanted = ("xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules", "xray:GetSamplingTargets")
+    wanted = ("xray:PutTraceSegments", "xray:PutTelemetryRecords")
     traced = [(found.task, "TaskRoleArn") for found in services(world) if found.task]
     traced += [(f, "Role") for f in world.of("AWS::Lambda::Function") if f.get("TracingConfig", "Mode") == "Active"]
     for resource, path in traced:

@@ -26,12 +26,13 @@ def settings(world: World) -> Iterator[Fault]:
     for found in services(world):
         wanted = world.expectations.settings | world.expectations.secrets
         wanted |= world.expectations.database if found.port in world.expectations.with_database else set()
-        for resource, path, given in _runtimes(found):
+        for resource, path, given in runtimes(found):
             if missing := sorted(wanted - set(given)):
                 yield Fault(resource, path, f"{', '.join(missing)} is missing", "set it")
 
 
-def _runtimes(found: Mounted) -> Iterator[tuple[Resource, str, dict[str, Any]]]:
+def runtimes(found: Mounted) -> Iterator[tuple[Resource, str, dict[str, Any]]]:
+    """What container and functions of a service are told, and where that stands."""
     if found.task and found.container:
         yield found.task, "ContainerDefinitions", told(found.container)
     for function in found.functions:
@@ -44,7 +45,7 @@ def truths(world: World) -> Iterator[Fault]:
     sandbox has one connection, and a service listens on the port the balancer asks."""
     demo = str(world.expectations.seed_demo).lower()
     for found in services(world):
-        for resource, path, given in _runtimes(found):
+        for resource, path, given in runtimes(found):
             container = resource.type == TASK
             wanted = {
                 "BACKGROUND": str(container).lower(),
@@ -65,7 +66,7 @@ def same_secret(world: World) -> Iterator[Fault]:
     seen: dict[str, str] = {}
     users: dict[str, str] = {}
     for found in services(world):
-        for resource, path, given in _runtimes(found):
+        for resource, path, given in runtimes(found):
             for key in sorted(world.expectations.secrets & set(given)):
                 if seen.setdefault(key, str(given[key])) != str(given[key]):
                     yield Fault(resource, path, f"{key} is another secret than elsewhere", "use one for all")

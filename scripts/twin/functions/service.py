@@ -92,7 +92,7 @@ class LambdaService:
 
     async def invoke(self, name: str, event: bytes, *, trace_id: str | None = None) -> Invocation:
         """RequestResponse. Never raises: what is wrong with the function or the service is in the Invocation. The trace
-        id is the value of X-Amzn-Trace-Id; one is made up otherwise."""
+        id is the value of X-Amzn-Trace-Id; what it lacks is made up."""
         if name not in self._functions:
             return _unknown(name)
         if len(event) > LARGEST_EVENT:
@@ -101,7 +101,7 @@ class LambdaService:
             pool = await asyncio.shield(self._pools[name])
         except Problem as problem:
             return refusal(502, "ServiceException", str(problem))
-        return await pool.invoke(event, trace_id or new_trace_id())
+        return await pool.invoke(event, function_trace(trace_id or ""))
 
     def send(self, name: str, event: bytes) -> Invocation:
         """Event: queued, 202 at once. Its failure is repeated twice, and goes to the dead letters then."""
@@ -197,8 +197,13 @@ def confined(program: str) -> Identity:
     return chosen if chosen.name == "namespace" else Identity("self", chosen.owner)
 
 
-def new_trace_id() -> str:
-    return f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)};Parent={secrets.token_hex(8)};Sampled=0"
+def function_trace(given: str) -> str:
+    """What a function is told of its trace: root, parent and decision, always all of them. Lambda keeps at least one
+    event a second where tracing is active; here it keeps all. It makes the parent's segment, which nobody does here, so
+    the caller's parent stays."""
+    fields = dict(part.strip().partition("=")[::2] for part in given.split(";"))
+    root = fields.get("Root") or f"1-{int(time.time()):08x}-{secrets.token_hex(12)}"
+    return f"Root={root};Parent={fields.get('Parent') or secrets.token_hex(8)};Sampled={fields.get('Sampled') or '1'}"
 
 
 def _unknown(name: str) -> Invocation:

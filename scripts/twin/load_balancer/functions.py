@@ -29,16 +29,20 @@ class Functions:
         self._session = session
         self.endpoint = endpoint
 
-    async def invoke(self, arn: str, payload: dict[str, Any], *, patience: float = LONGEST) -> bytes:
-        """The function's answer as it is. Raises Refusal: 504 when the Lambda service cannot be reached, 502 for
-        whatever else goes wrong: errors and timeouts of the function, throttles, a connection that breaks."""
+    async def invoke(self, arn: str, payload: dict[str, Any], *, trace: str = "", patience: float = LONGEST) -> bytes:
+        """The function's answer as it is; `trace` is the X-Amzn-Trace-Id that goes along. Raises Refusal: 504 when the
+        Lambda service cannot be reached, 502 for whatever else goes wrong: errors and timeouts of the function,
+        throttles, a connection that breaks."""
         if self.endpoint is None:
             raise Refusal(504, "there is no Lambda service")
         name = arn.partition(":function:")[2]
         limit = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=patience)
         try:
             async with self._session.post(
-                self.endpoint + INVOKE.format(name=name), data=io.BytesIO(json.dumps(payload).encode()), timeout=limit
+                self.endpoint + INVOKE.format(name=name),
+                data=io.BytesIO(json.dumps(payload).encode()),
+                headers={"X-Amzn-Trace-Id": trace} if trace else {},
+                timeout=limit,
             ) as answer:
                 content = await answer.read()
                 if error := answer.headers.get("X-Amz-Function-Error"):
@@ -72,7 +76,7 @@ class Functions:
             headers=headers,
             body=await whole_body(scope, receive, patience),
         )
-        content = await self.invoke(target.id, payload)
+        content = await self.invoke(target.id, payload, trace=headers["X-Amzn-Trace-Id"])
         try:
             answer = parsed(content, multi_value=group.value.multi_value_headers)
         except BadAnswer as why:

@@ -4,6 +4,7 @@ import json
 import re
 from typing import Any
 
+from services.chassis.sampling import Sampler, read_rules
 from tests.cfn.rendered import Rendered, Resource
 
 ALARMS = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
@@ -154,15 +155,15 @@ def test_the_dashboard_is_json_in_which_every_name_is_given(deployment: Rendered
     assert len(places) == len(widgets)
 
 
-def test_traces_are_sampled_and_health_checks_never(deployment: Rendered) -> None:
-    rules = {
-        one["SamplingRule"]["URLPath"]: one["SamplingRule"] for one in deployment.resources("AWS::XRay::SamplingRule")
-    }
-    health = rules["*/healthz"]
-    assert (health["FixedRate"], health["ReservoirSize"]) == (0.0, 0)
-    assert health["Priority"] == min(rule["Priority"] for rule in rules.values())
-    assert 0 < rules["*"]["FixedRate"] < 1
+def test_traces_are_sampled_by_rules_that_the_services_understand(deployment: Rendered) -> None:
+    for function in deployment.resources("AWS::Lambda::Function"):
+        if "TRACE_SAMPLING" in function.body["Properties"].get("Environment", {}).get("Variables", {}):
+            rules = read_rules(function["Environment"]["Variables"]["TRACE_SAMPLING"])
+            assert rules[-1].path == "*"
+            assert 0 < rules[-1].rate < 1
+            assert Sampler(rules, chance=lambda: 0.4).keeps("POST", "/orders/17/cancel")
     assert deployment.only("AWS::XRay::Group")["FilterExpression"]
+    assert not deployment.resources("AWS::XRay::SamplingRule"), "nobody asks AWS for rules"
 
 
 def test_containers_are_measured_where_the_environment_wants_it(dev: Rendered, prod: Rendered, lean: Rendered) -> None:

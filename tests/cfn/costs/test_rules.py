@@ -225,10 +225,13 @@ def test_logs_are_stored_compressed_for_as_long_as_they_are_kept() -> None:
 
 
 def test_traces_follow_the_sampling_rules() -> None:
-    found = priced(DEV, order_share=0.1)
-    assert quantities(found, "SamplingOrders")["traces recorded"] == pytest.approx(3.5 * 0.1 * 0.5)
-    assert quantities(found, "SamplingRest")["traces recorded"] == pytest.approx(3.5 * 0.9 * 0.05)
-    assert quantities(found, "SamplingHealth")["traces recorded"] == 0
+    traces = quantities(priced(DEV, order_share=0.1), "TraceGroup")
+    assert traces["traces recorded: /orders*"] == pytest.approx(3.5 * 0.1), "the reservoir takes all"
+    kept = 0.02 * 3 * 730 * 3600 / 1e6
+    assert traces["traces recorded: the rest"] == pytest.approx(kept + (3.5 * 0.9 - kept) * 0.05)
+    many = quantities(priced(DEV, order_share=0.1, requests=350), "TraceGroup")
+    kept = 730 * 3600 / 1e6
+    assert many["traces recorded: /orders*"] == pytest.approx(kept + (24.5 - kept) * 0.5)
 
 
 def test_a_repository_keeps_no_more_images_than_its_rule_lets_it() -> None:

@@ -28,6 +28,7 @@ BY_HAND = {
     "TND-FBK-05",
     "TND-IAM-09",
     "TND-NET-11",
+    "TND-OBS-14",
     "TND-STD-02",
     "TND-STD-03",
     "TND-STK-04",

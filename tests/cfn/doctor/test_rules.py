@@ -75,6 +75,27 @@ def test_fallbacks_give_up_in_time_and_spare_the_database(rule: str, name: str, 
     assert list(RULES[rule].findings(World(templates.stacks, ENVIRONMENTS["dev"])))
 
 
+@pytest.mark.parametrize(
+    ("rules", "count"),
+    [
+        ('[{"path":"/a*","rate":0},{"path":"*","rate":0.1}]', 0),
+        ('[{"path":"*","reservoir":1,"rate":0}]', 0),
+        ('[{"path":"/a*","rate":1}]', 1),
+        ('[{"path":"*","method":"GET","rate":1}]', 1),
+        ('[{"path":"*","rate":0}]', 1),
+        ('[{"path":"*","rate":1},{"path":"/a*"},{"path":"*","rate":1}]', 1),
+        ('[{"path":"/a*","rate":2},{"path":"*","rate":0.1}]', 1),
+        ('[{"path":"*","reservoir":500}]', 1),
+        ("[]", 1),
+        ("{", 1),
+    ],
+)
+def test_rules_for_traces_leave_nothing_out_and_are_all_asked(rules: str, count: int, dev: Rendered) -> None:
+    templates = Templates(stacks_of(dev))
+    twin(templates)["Environment"]["Variables"]["TRACE_SAMPLING"] = rules
+    assert len(list(RULES["TND-OBS-14"].findings(World(templates.stacks, ENVIRONMENTS["dev"])))) == count
+
+
 @pytest.mark.parametrize(("group", "count"), [(["Vpc", "DefaultSecurityGroup"], 1), (["Own", "GroupId"], 0)])
 def test_nothing_uses_the_default_group(group: list[str], count: int) -> None:
     function = {"VpcConfig": {"SecurityGroupIds": [{"Fn::GetAtt": group}]}}

@@ -146,13 +146,13 @@ async def test_a_sandbox_has_the_environment_of_aws_and_nothing_of_this_machine(
         name="shop", handler="fn.surroundings", zip=tmp_path / "x.zip", environment=own, timeout=9, memory=512
     )
     async with LambdaService([shop]) as service:
-        seen = said(await service.invoke("shop", b"{}", trace_id="Root=1-2-3"))
+        seen = said(await service.invoke("shop", b"{}", trace_id="Self=1-2-4;Root=1-2-3;Parent=5;Sampled=0"))
     assert seen["env"].pop("COLOUR") == "blue"
     expected = {"AWS_LAMBDA_FUNCTION_NAME": "shop", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512", "AWS_REGION": "us-east-1"}
     assert expected.items() <= seen["env"].items()
     assert seen["env"]["_HANDLER"] == "fn.surroundings"
     assert seen["env"]["AWS_LAMBDA_LOG_GROUP_NAME"] == "/aws/lambda/shop"
-    assert seen["env"]["_X_AMZN_TRACE_ID"] == "Root=1-2-3"
+    assert seen["env"]["_X_AMZN_TRACE_ID"] == "Root=1-2-3;Parent=5;Sampled=0"
     allowed = ("AWS_", "LAMBDA_", "_", "LC_CTYPE")
     assert {key for key in seen["env"] if not key.startswith(allowed)} == {"LANG", "PATH", "TZ"}
     assert seen["cwd"] == seen["env"]["LAMBDA_TASK_ROOT"]

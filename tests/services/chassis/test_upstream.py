@@ -11,10 +11,13 @@ from aiohttp import web
 from services.chassis.auth import InternalRequest, Signer, Verifier
 from services.chassis.errors import Unavailable
 from services.chassis.logs import request_id
-from services.chassis.upstream import Breaker, RetryBudget, Upstream, deadline, remaining, trace_header
+from services.chassis.sampling import Sampler
+from services.chassis.tracing import Tracing
+from services.chassis.upstream import Breaker, RetryBudget, Upstream, deadline, remaining
 
 Handler = Callable[[web.Request], Any]
 KEYS = {"k": b"k" * 32}
+TRACE = "Root=1-67891233-abcdef012345678912345678;Parent=0123456789abcdef"
 
 
 @asynccontextmanager
@@ -50,10 +53,9 @@ class Statuses:
 async def test_context_travels_with_the_call() -> None:
     handler = Statuses()
     request_id.set("abcdefgh")
-    trace_header.set("Root=1-2-3")
     async with serving(handler.answer) as url:
         upstream = Upstream(url, origin_secret="inside")
-        with deadline(5):
+        with Tracing("x", None, sampler=Sampler(()), facts={}).start_request(TRACE, "GET", "/"), deadline(5):
             answer = await upstream.request("GET", "/a b".replace(" ", "%20"), query={"q": "ü&"})
         await upstream.close()
     (request,) = handler.requests
@@ -61,7 +63,7 @@ async def test_context_travels_with_the_call() -> None:
     assert request.raw_path == "/a%20b?q=%C3%BC%26"
     assert request.headers["X-Request-Id"] == "abcdefgh"
     assert request.headers["X-Origin-Verify"] == "inside"
-    assert request.headers["X-Amzn-Trace-Id"] == "Root=1-2-3"
+    assert request.headers["X-Amzn-Trace-Id"] == f"{TRACE};Sampled=0"
     assert 4000 < int(request.headers["X-Deadline-Ms"]) <= 5000
 
 
