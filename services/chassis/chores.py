@@ -8,6 +8,7 @@ from typing import Any
 
 from services.chassis.errors import DomainError
 from services.chassis.logs import logger
+from services.chassis.metrics import BACKGROUND_FAILURES, Observe, unheard
 
 Step = Callable[[], Awaitable[Any]]
 
@@ -21,14 +22,14 @@ class Repeated:
     step: Step
     every: float
 
-    async def loop(self, name: str) -> None:
+    async def loop(self, name: str, observe: Observe = unheard) -> None:
         """Do it for ever; a failure is logged and not the last word."""
         while True:
             await asyncio.sleep(self.every * random.uniform(0.8, 1.2))  # so that tasks started together drift apart
-            await self.once(name)
+            await self.once(name, observe)
 
-    async def once(self, name: str) -> bool:
-        """Do it, and say whether it succeeded; why it did not is in the log."""
+    async def once(self, name: str, observe: Observe = unheard) -> bool:
+        """Do it, and say whether it succeeded; why it did not is in the log, that it did not in the metrics."""
         try:
             await self.step()
         except DomainError as error:
@@ -37,6 +38,7 @@ class Repeated:
             log.error("background step failed", step=name, exc_info=True)
         else:
             return True
+        observe(BACKGROUND_FAILURES, 1, name)
         return False
 
 
@@ -46,7 +48,8 @@ class Chores:
 
     background: Mapping[str, Repeated]
     close: Sequence[Step]
+    observe: Observe = unheard
 
     async def run(self) -> dict[str, bool]:
         """Every background step once, one after the other; which of them succeeded."""
-        return {name: await repeated.once(name) for name, repeated in self.background.items()}
+        return {name: await repeated.once(name, self.observe) for name, repeated in self.background.items()}

@@ -6,12 +6,14 @@ A connection goes back to the pool only after a clean outcome; after anything el
 import asyncio
 import functools
 import random
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any, ParamSpec, TypeVar
 
 from services.chassis.connection import CANCELLED, READ_ONLY, Connection, WireConnection, translated
 from services.chassis.errors import Contention, OutcomeUnknown, Unavailable
+from services.chassis.metrics import POOL_IN_USE, POOL_WAIT, Observe, unheard
 from services.chassis.session import ConnectionLost, ServerError
 from services.chassis.wire import Traffic, Wire
 
@@ -34,8 +36,10 @@ class Database:
     pipelined, and a slow one delays its neighbours, so nothing that waits for a row lock goes there.
     """
 
-    def __init__(self, url: str, *, size: int = 8) -> None:
+    def __init__(self, url: str, *, size: int = 8, observe: Observe = unheard) -> None:
         self._url = url
+        self._observe = observe
+        self._lent = 0
         self._traffic = Traffic()
         self._shared: list[Wire | None] = [None] * (size // 4)
         self._idle: list[Wire] = []
@@ -106,16 +110,22 @@ class Database:
 
     @asynccontextmanager
     async def _checkout(self) -> AsyncIterator[Wire]:
+        asked = time.perf_counter()
         try:
             async with asyncio.timeout(CHECKOUT_TIMEOUT):
                 await self._free.acquire()
         except TimeoutError:
             raise Unavailable("Every database connection is busy") from None
+        finally:
+            self._observe(POOL_WAIT, round((time.perf_counter() - asked) * 1000, 3))
+        self._lent += 1
+        self._observe(POOL_IN_USE, self._lent)
         wire: Wire | None = None
         try:
             wire = await self._live_wire()
             yield wire
         finally:
+            self._lent -= 1
             self._free.release()
             if wire is not None:
                 self._give_back(wire)

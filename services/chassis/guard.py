@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -25,7 +26,9 @@ from services.chassis.errors import (
     UriTooLong,
 )
 from services.chassis.logs import logger, request_id
+from services.chassis.metrics import DURATION, FAULTS, UNMATCHED, Observe, unheard
 from services.chassis.problems import Refuse, as_problem
+from services.chassis.redaction import redact, suspicious
 from services.chassis.upstream import DEADLINE_HEADER, TRACE_HEADER, deadline, trace_header
 
 # The load balancer stops at 16 KiB for a line and 64 KiB for all headers; nothing of ours comes near these.
@@ -40,6 +43,8 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
 _MILLISECONDS = re.compile(r"-?[0-9]{1,7}", re.ASCII)
 _CLOSING = {408, 413, 414, 431}  # part of the request is unread, so no other can follow on this connection
 _HEALTH = ("/healthz", "/readyz")
+_ADDRESS = re.compile(r"[0-9A-Fa-f.:\[\]]{2,47}", re.ASCII)
+_LEFT = 499  # the client hung up while we read; nobody sees this status, and the log has one for it
 
 log = logger("http")
 
@@ -48,12 +53,19 @@ class Guard:
     """Wraps an app. `large_bodies` gives paths a body limit of their own, in bytes; `refuse` words what is refused."""
 
     def __init__(
-        self, app: ASGIApp, *, served_by: str, large_bodies: Mapping[str, int], refuse: Refuse = as_problem
+        self,
+        app: ASGIApp,
+        *,
+        served_by: str,
+        large_bodies: Mapping[str, int],
+        refuse: Refuse = as_problem,
+        observe: Observe = unheard,
     ) -> None:
         self._app = app
         self._refuse = refuse
         self._served_by = served_by
         self._large_bodies = large_bodies
+        self._observe = observe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -67,11 +79,28 @@ class Guard:
         method = scope["method"]
         # The framework answers GET where HEAD is asked for; `_Answer` leaves the body out.
         scope = {**scope, "method": "GET" if method == "HEAD" else method, "client": self._client(scope, headers)}
+        broken = True
         try:
             await self._serve(scope, headers, receive, answer)
+            broken = False
         finally:
-            if not scope["path"].endswith(_HEALTH):
-                _log_request(method, scope, answer.status, time.perf_counter() - started)
+            self._note(method, scope, answer.status, time.perf_counter() - started, broken=broken)
+
+    def _note(self, method: str, scope: Scope, status: int, seconds: float, *, broken: bool) -> None:
+        route: str = getattr(scope.get("route"), "path", "") or UNMATCHED
+        if route.endswith(_HEALTH):
+            return
+        client = scope["client"][0] if scope.get("client") else ""
+        note_request(
+            self._observe,
+            method=method,
+            route=route,
+            status=status,
+            seconds=seconds,
+            runtime=self._served_by,
+            client=client if _ADDRESS.fullmatch(client) else "",
+            broken=broken,
+        )
 
     def _client(self, scope: Scope, headers: Headers) -> Any:
         """Whom the load balancer saw. It adds that address to X-Forwarded-For; what stands before it anybody can write.
@@ -90,6 +119,8 @@ class Guard:
                 await self._app(scope, _Body(receive, limit).receive, answer.send)
         except DomainError as error:
             await answer.replace(self._refuse(scope, error), scope, receive)
+        except ClientDisconnect:
+            answer.status = answer.status or _LEFT
         except Exception:
             log.error("unhandled exception", exc_info=True)
             await answer.replace(self._refuse(scope, DomainError()), scope, receive)
@@ -98,7 +129,8 @@ class Guard:
 def identified(headers: Headers) -> str:
     """The request's id for logs and answers from here on: the client's, if it is one, or a new one."""
     given = headers.get("x-request-id", "")
-    identifier = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+    known = _REQUEST_ID.fullmatch(given) and (not suspicious(given) or redact(given) == given)
+    identifier = given if known else uuid4().hex
     request_id.set(identifier)
     return identifier
 
@@ -181,13 +213,27 @@ def _seconds_left(headers: Headers) -> float:
     return min(seconds, DEFAULT_DEADLINE)
 
 
-def _log_request(method: str, scope: Scope, status: int, seconds: float) -> None:
-    route = scope.get("route")
+def note_request(
+    observe: Observe,
+    *,
+    method: str,
+    route: str,
+    status: int,
+    seconds: float,
+    runtime: str,
+    client: str = "",
+    broken: bool = False,
+) -> None:
+    """The line and the metrics of a request that is over. `broken` is an answer that did not reach its end."""
+    observe(DURATION, round(seconds * 1000, 3), route)
+    observe(FAULTS, int(broken or status >= 500), route)
     log.info(
         "request",
         method=method,
-        path=getattr(route, "path", None) or "unmatched",
+        route=route,
         status=status,
         milliseconds=round(seconds * 1000, 1),
-        client=scope["client"][0] if scope.get("client") else "",
+        runtime=runtime,
+        client=client,
+        ours=True,  # the id and the address are checked, the rest is no text of a client's
     )

@@ -17,6 +17,7 @@ BELOW = (
     "settings",
     "errors",
     "logs",
+    "metrics",
     "connection",
     "database",
     "upstream",
@@ -26,7 +27,7 @@ BELOW = (
     "seals",
     "session",
 )
-INSIDE = ("alb", "chores", "client", "secrets")  # below the doors too, and no use case's business
+INSIDE = ("alb", "chores", "client", "redaction", "secrets")  # below the doors too, and no use case's business
 DOORS = ("web", "requests", "problems", "guard", "callers", "fields", "server", "serverless")
 
 # role → what it may import: names of its own service, chassis modules, third-party packages.
@@ -40,8 +41,9 @@ ROLES: dict[str, tuple[set[str], set[str], set[str]]] = {
     "weights": (set(), {*BELOW}, set()),
     "assets": (set(), set(), set()),
     "backends": ({"calls", "shelf", "latency", "schemas"}, {*BELOW}, {"pydantic"}),
+    "metrics": (set(), {"metrics"}, set()),
     "schemas": ({"schemas", "model"}, {"fields"}, {"pydantic"}),
-    "service": ({"model", "store", "catalog", "backends", "calls", "weights"}, {*BELOW}, set()),
+    "service": ({"model", "store", "catalog", "backends", "calls", "weights", "metrics"}, {*BELOW}, set()),
     "lambda_handler": ({"main"}, {"serverless"}, set()),
 }
 # The HTTP side of a service: what knows the framework.
