@@ -8,8 +8,10 @@ import re
 
 MARK = "[redacted]"
 
-_VALUE = r"[^\s\"'\\,;&<>)}\]]{1,4096}"
-_IS = r"\\?[\"']?(?:\s{0,3}[:=]\s{0,3}|%3A|%3D)\\?[\"']?"  # between a name and its value, in whichever notation
+_VALUE = r"(?!\[redacted\])[^\s\"'\\,;&<>)}\]]{1,4096}"
+_QUOTE = r"\\?[\"']"
+# between a name and its value: in a header, a mapping, a query, a list of pairs
+_IS = rf"(?:(?:{_QUOTE})?(?:\s{{0,3}}[:=]\s{{0,3}}|%3A|%3D)(?:b?{_QUOTE})?|{_QUOTE}\s{{0,3}},\s{{0,3}}b?{_QUOTE})"
 _NAME = r"(?:authorization|x-origin-verify|password|passwd|secret|token|api[_-]?key|signature)"
 _LOCAL = r"[\w.!#$&*+/=?^`{|}~'-]"
 _SCHEME = r"(?:bearer|basic|tandem)"
@@ -17,7 +19,7 @@ _SCHEME = r"(?:bearer|basic|tandem)"
 _ANY_CASE = (
     (r"(input_value=).{1,500}?(, input_type=)", rf"\1{MARK}\2"),  # what pydantic quotes of the input
     (rf"(cookie{_IS})[^\"'\\\r\n<>]{{1,8192}}", rf"\1{MARK}"),
-    (rf"({_NAME}{_IS}(?:{_SCHEME}\s+)?){_VALUE}", rf"\1{MARK}"),
+    (rf"({_NAME}{_IS}(?:{_SCHEME}\s++)?+){_VALUE}", rf"\1{MARK}"),
     (rf"\b({_SCHEME}(?:\s{{1,3}}|%20))(?=\S{{8}}){_VALUE}", rf"\1{MARK}"),
     (r"([a-z][a-z0-9+.-]{0,30}://)[^\s\"'/@<>]{1,1024}@", rf"\1{MARK}@"),  # passwords in addresses
     (r"(https?://[^\s\"'?<>]{1,2048}\?)[^\s\"'<>]{1,8192}", rf"\1{MARK}"),  # queries

@@ -16,6 +16,7 @@ import pytest
 
 from scripts.twin.load_balancer.targets import Target
 from tests.scripts.twin.balancing import balancer_of, opened, until
+from tests.services.emf import CloudWatch
 from tests.services.raw_http import Reply, request, talk
 
 FACTORY = "tests.services.chassis.tiny:create"
@@ -225,3 +226,16 @@ async def test_a_rolling_restart_loses_no_request() -> None:
         await end(processes)
     assert len(statuses) > 200
     assert set(statuses) == {200}
+
+
+async def test_what_was_counted_is_written_when_a_signal_ends_the_process() -> None:
+    cloudwatch = CloudWatch()
+    async with running(lame_duck=0) as server:
+        for _ in range(3):
+            await get(server, "/tiny")
+        server.signal()
+        assert await server.left(within=10) == 0
+        assert server.process.stdout is not None
+        cloudwatch.hear_all((await server.process.stdout.read()).decode().splitlines())
+    assert len(cloudwatch.values("Duration", "tiny", route="/tiny")) == 3
+    assert cloudwatch.values("Faults", "tiny") == [0]
