@@ -228,14 +228,22 @@ async def test_a_rolling_restart_loses_no_request() -> None:
     assert set(statuses) == {200}
 
 
-async def test_what_was_counted_is_written_when_a_signal_ends_the_process() -> None:
+async def test_a_process_that_a_signal_ends_has_counted_every_request_and_told_every_error_once() -> None:
     cloudwatch = CloudWatch()
     async with running(lame_duck=0) as server:
         for _ in range(3):
             await get(server, "/tiny")
+        reader, writer = await asyncio.open_connection(*server.url.removeprefix("http://").split(":"))
+        writer.write(request("GET", "/tiny/broken-off"))
+        assert b"half" in await reader.read()
+        writer.close()
         server.signal()
         assert await server.left(within=10) == 0
         assert server.process.stdout is not None
-        cloudwatch.hear_all((await server.process.stdout.read()).decode().splitlines())
+        lines = (await server.process.stdout.read()).decode().splitlines()
+    cloudwatch.hear_all(lines)
     assert len(cloudwatch.values("Duration", "tiny", route="/tiny")) == 3
-    assert cloudwatch.values("Faults", "tiny") == [0]
+    assert cloudwatch.values("Faults", "tiny", route="/tiny") == [0]
+    assert cloudwatch.values("Faults", "tiny", route="/tiny/broken-off") == [1], "its status was 200"
+    (told,) = (line for line in lines if "in the middle" in line)
+    assert json.loads(told)["exception"].count("RuntimeError: in the middle") == 1

@@ -8,7 +8,7 @@ from services.chassis.database import Database
 from services.chassis.metrics import Metric
 from services.order import service
 from services.order.catalog import NoDecision
-from services.order.model import Status
+from services.order.model import Status, Unfinished
 from services.order.service import protocol
 from tests.services.order.fakes import (
     FakeCatalog,
@@ -52,6 +52,8 @@ async def test_an_order_whose_driver_died_is_counted_by_whoever_decides_it(
     for _ in range(2):
         await service.reconcile_once(database, catalog, observe=noted)
         await service.place_order(database, catalog, wish, observe=noted)
+    late = Unfinished(id=wish.id, status=Status.PENDING, lines=wish.lines, expected_total_cents=None)
+    await protocol.drive(database, catalog, late, actor="late", observe=noted)
     undecided = {"after-T1", "before-S2", "after-S2", "before-S3"}
     expected = Counter[str]() if point == "after-T4" else REFUSED if age and point in undecided else SOLD
     assert noted == expected
