@@ -8,6 +8,7 @@ from typing import Any
 
 from services.chassis.errors import DomainError
 from services.chassis.logs import logger
+from services.chassis.metrics import BACKGROUND_FAILURES, Observe, unheard
 from services.chassis.tracing import Tracing
 
 Step = Callable[[], Awaitable[Any]]
@@ -22,14 +23,14 @@ class Repeated:
     step: Step
     every: float
 
-    async def loop(self, name: str, tracing: Tracing) -> None:
+    async def loop(self, name: str, tracing: Tracing, observe: Observe = unheard) -> None:
         """Do it for ever; a failure is logged and not the last word."""
         while True:
             await asyncio.sleep(self.every * random.uniform(0.8, 1.2))  # so that tasks started together drift apart
-            await self.once(name, tracing)
+            await self.once(name, tracing, observe)
 
-    async def once(self, name: str, tracing: Tracing) -> bool:
-        """Do it, and say whether it succeeded; why it did not is in the log."""
+    async def once(self, name: str, tracing: Tracing, observe: Observe = unheard) -> bool:
+        """Do it, and say whether it succeeded; why it did not is in the log, that it did not in the metrics."""
         with tracing.start_work(name) as work:
             try:
                 work.worthwhile |= bool(await self.step())
@@ -41,6 +42,7 @@ class Repeated:
                 log.error("background step failed", step=name, exc_info=True)
             else:
                 return True
+        observe(BACKGROUND_FAILURES, 1, name)
         return False
 
 
@@ -51,11 +53,14 @@ class Chores:
     background: Mapping[str, Repeated]
     close: Sequence[Step]
     tracing: Tracing
+    observe: Observe = unheard
 
     def loops(self) -> list[Coroutine[Any, Any, None]]:
         """Every background step again and again, to be started side by side."""
-        return [repeated.loop(name, self.tracing) for name, repeated in self.background.items()]
+        return [repeated.loop(name, self.tracing, self.observe) for name, repeated in self.background.items()]
 
     async def run(self) -> dict[str, bool]:
         """Every background step once, one after the other; which of them succeeded."""
-        return {name: await repeated.once(name, self.tracing) for name, repeated in self.background.items()}
+        return {
+            name: await repeated.once(name, self.tracing, self.observe) for name, repeated in self.background.items()
+        }

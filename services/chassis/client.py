@@ -45,7 +45,8 @@ class Client:
         except aiohttp.ClientError as error:
             if isinstance(error, OSError):  # TimeoutError is one too
                 raise
-            raise ConnectionError(repr(error)) from error
+            # Its own text may hold the request: target, credentials and all.
+            raise ConnectionError(type(error).__name__) from None
 
     async def close(self) -> None:
         await self._session.close()

@@ -12,6 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from services.chassis.connection import CANCELLED, READ_ONLY, Connection, Statement, WireConnection, translated
 from services.chassis.errors import Contention, OutcomeUnknown, Unavailable
+from services.chassis.metrics import POOL_IN_USE, POOL_WAIT, Observe, unheard
 from services.chassis.session import ConnectionLost, ServerError
 from services.chassis.tracing import span
 from services.chassis.wire import Traffic, Wire
@@ -36,8 +37,10 @@ class Database:
     pipelined, and a slow one delays its neighbours, so nothing that waits for a row lock goes there.
     """
 
-    def __init__(self, url: str, *, size: int = 8) -> None:
+    def __init__(self, url: str, *, size: int = 8, observe: Observe = unheard) -> None:
         self._url = url
+        self._observe = observe
+        self._lent = 0
         self._traffic = Traffic()
         self._shared: list[Wire | None] = [None] * (size // 4)
         self._idle: list[Wire] = []
@@ -109,11 +112,14 @@ class Database:
     @asynccontextmanager
     async def _checkout(self) -> AsyncIterator[Wire]:
         await self._place()
+        self._lent += 1
+        self._observe(POOL_IN_USE, self._lent)
         wire: Wire | None = None
         try:
             wire = await self._live_wire()
             yield wire
         finally:
+            self._lent -= 1
             self._free.release()
             if wire is not None:
                 self._give_back(wire)
@@ -128,7 +134,10 @@ class Database:
         except TimeoutError:
             with span("pool", ago=loop.time() - began):
                 raise Unavailable("Every database connection is busy") from None
-        if (waited := loop.time() - began) > WORTH_A_SPAN:
+        finally:
+            waited = loop.time() - began
+            self._observe(POOL_WAIT, round(waited * 1000, 3))
+        if waited > WORTH_A_SPAN:
             with span("pool", ago=waited):
                 pass
 

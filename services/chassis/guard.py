@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -25,7 +26,9 @@ from services.chassis.errors import (
     UriTooLong,
 )
 from services.chassis.logs import logger, request_id
+from services.chassis.metrics import DURATION, FAULTS, UNMATCHED, Observe, unheard
 from services.chassis.problems import Refuse, as_problem
+from services.chassis.redaction import redact, suspicious
 from services.chassis.trace_header import TRACE_HEADER
 from services.chassis.tracing import Tracing, raised
 from services.chassis.upstream import DEADLINE_HEADER, deadline
@@ -42,6 +45,8 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
 _MILLISECONDS = re.compile(r"-?[0-9]{1,7}", re.ASCII)
 _CLOSING = {408, 413, 414, 431}  # part of the request is unread, so no other can follow on this connection
 _HEALTH = ("/healthz", "/readyz")
+_ADDRESS = re.compile(r"[0-9A-Fa-f.:\[\]]{2,47}", re.ASCII)
+_LEFT = 499  # the client hung up while we read; nobody sees this status, and the log has one for it
 
 log = logger("http")
 
@@ -60,12 +65,14 @@ class Guard:
         large_bodies: Mapping[str, int],
         tracing: Tracing,
         refuse: Refuse = as_problem,
+        observe: Observe = unheard,
     ) -> None:
         self._app = app
         self._refuse = refuse
         self._served_by = served_by
         self._large_bodies = large_bodies
         self._tracing = tracing
+        self._observe = observe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -82,12 +89,28 @@ class Guard:
             await self._serve(scope, headers, receive, answer)
             return
         path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
+        broken = True
         with self._tracing.start_request(headers.get(TRACE_HEADER, ""), method, path) as traced:
             try:
                 await self._serve(scope, headers, receive, answer)
+                broken = False
             finally:
-                traced.answered(answer.status, route=_route(scope), request_id=identifier)
-                _log_request(method, scope, answer.status, time.perf_counter() - started)
+                route = getattr(scope.get("route"), "path", "") or UNMATCHED
+                traced.answered(answer.status, route=route, request_id=identifier)
+                self._note(method, route, scope, answer.status, time.perf_counter() - started, broken=broken)
+
+    def _note(self, method: str, route: str, scope: Scope, status: int, seconds: float, *, broken: bool) -> None:
+        client = scope["client"][0] if scope.get("client") else ""
+        note_request(
+            self._observe,
+            method=method,
+            route=route,
+            status=status,
+            seconds=seconds,
+            runtime=self._served_by,
+            client=client if _ADDRESS.fullmatch(client) else "",
+            broken=broken,
+        )
 
     def _client(self, scope: Scope, headers: Headers) -> Any:
         """Whom the load balancer saw. It adds that address to X-Forwarded-For; what stands before it anybody can write.
@@ -106,6 +129,8 @@ class Guard:
                 await self._app(scope, _Body(receive, limit).receive, answer.send)
         except DomainError as error:
             await answer.replace(self._refuse(scope, error), scope, receive)
+        except ClientDisconnect:
+            answer.status = answer.status or _LEFT
         except Exception as error:
             raised(error)
             log.error("unhandled exception", exc_info=True)
@@ -115,7 +140,8 @@ class Guard:
 def identified(headers: Headers) -> str:
     """The request's id for logs and answers from here on: the client's, if it is one, or a new one."""
     given = headers.get("x-request-id", "")
-    identifier = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+    known = _REQUEST_ID.fullmatch(given) and (not suspicious(given) or redact(given) == given)
+    identifier = given if known else uuid4().hex
     request_id.set(identifier)
     return identifier
 
@@ -198,17 +224,27 @@ def _seconds_left(headers: Headers) -> float:
     return min(seconds, DEFAULT_DEADLINE)
 
 
-def _route(scope: Scope) -> str:
-    """The template of the path."""
-    return getattr(scope.get("route"), "path", None) or "unmatched"
-
-
-def _log_request(method: str, scope: Scope, status: int, seconds: float) -> None:
+def note_request(
+    observe: Observe,
+    *,
+    method: str,
+    route: str,
+    status: int,
+    seconds: float,
+    runtime: str,
+    client: str = "",
+    broken: bool = False,
+) -> None:
+    """The line and the metrics of a request that is over. `broken` is an answer that did not reach its end."""
+    observe(DURATION, round(seconds * 1000, 3), route)
+    observe(FAULTS, int(broken or status >= 500), route)
     log.info(
         "request",
         method=method,
-        path=_route(scope),
+        route=route,
         status=status,
         milliseconds=round(seconds * 1000, 1),
-        client=scope["client"][0] if scope.get("client") else "",
+        runtime=runtime,
+        client=client,
+        ours=True,  # the id and the address are checked, the rest is no text of a client's
     )

@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import gc
 import importlib
+import logging
 import sys
 from types import FrameType
 from typing import Any
@@ -17,6 +18,7 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.chassis import logs
+from services.chassis.guard import AnswerBegun
 from services.chassis.settings import SettingsError
 
 KEEP_ALIVE = 75  # seconds; longer than the load balancer's idle timeout of 60, so that it is never we who hang up
@@ -87,6 +89,7 @@ def serve(factory: str, *, host: str, lame_duck: float) -> None:
     app = getattr(importlib.import_module(module), name)()
     settings = app.state.settings
     logs.configure(settings.service)
+    logging.getLogger("uvicorn.error").addFilter(_not_said_yet)
     # What start-up made lives as long as the process: out of the collector's sight it costs no pauses.
     gc.collect()
     gc.freeze()
@@ -94,6 +97,11 @@ def serve(factory: str, *, host: str, lame_duck: float) -> None:
     server.run()
     if not server.started:
         sys.exit(3)
+
+
+def _not_said_yet(record: logging.LogRecord) -> bool:
+    """An answer that broke off has its line, with the stack if there is one; uvicorn would say all of it again."""
+    return not (record.exc_info and isinstance(record.exc_info[1], AnswerBegun))
 
 
 def main() -> None:

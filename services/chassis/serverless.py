@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 import re
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -20,7 +21,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.chassis import alb, logs
 from services.chassis.errors import DomainError, Unavailable
-from services.chassis.guard import AnswerBegun, identified
+from services.chassis.guard import AnswerBegun, identified, note_request
+from services.chassis.metrics import COLD_STARTS, FAULTS, UNMATCHED, Metrics
 from services.chassis.problems import problem
 from services.chassis.secrets import Secrets
 from services.chassis.tracing import surroundings
@@ -59,6 +61,7 @@ class Sandbox:
         *,
         env: Mapping[str, str] = os.environ,
         secrets: Secrets | None = None,
+        metrics: Metrics | None = None,
         configure: Callable[[str], None] = logs.configure,
     ) -> None:
         self._service = service
@@ -66,6 +69,9 @@ class Sandbox:
         self._configure = configure
         self._env = env
         self._secrets = secrets or Secrets(env)
+        self._metrics = metrics or Metrics(  # of what the app does not see, which may not even be there
+            service, environment=env.get("ENVIRONMENT", "local"), runtime=SERVED_BY, version=env.get("VERSION", "dev")
+        )
         self._escaped = not _UNESCAPED.fullmatch(env.get("AWS_EXECUTION_ENV", ""))
         self._loop: asyncio.AbstractEventLoop | None = None
         self._built_from: Mapping[str, str] | None = None
@@ -78,16 +84,12 @@ class Sandbox:
         """
         loop = self._woken()
         surroundings.set(self._env.get("_X_AMZN_TRACE_ID", ""))  # the runtime client sets it for each event
-        if event == SCHEDULED:
-            return self._work(loop, _seconds_left(context))
         try:
-            return self._answer(event, context)
-        except DomainError as error:
-            refusal = _refused(error)
-        except Exception:
-            log.error("unhandled exception", exc_info=True)
-            refusal = _refused(DomainError())
-        return alb.answer(event, refusal.status_code, refusal.raw_headers, bytes(refusal.body))
+            if event == SCHEDULED:
+                return self._work(loop, _seconds_left(context))
+            return self._answer_or_refuse(event, context)
+        finally:
+            self._flush()
 
     def close(self) -> None:
         """Close the app and the loop. AWS never calls this; a sandbox just ends."""
@@ -104,8 +106,38 @@ class Sandbox:
             self._configure(self._service)
             logging.getLogger("mangum").setLevel(logging.WARNING)  # the guard's line for each request is enough
             self._loop = asyncio.new_event_loop()
+            self._metrics.observe(COLD_STARTS)
         asyncio.set_event_loop(self._loop)  # where Mangum looks for it
         return self._loop
+
+    def _flush(self) -> None:
+        """Nothing waits for a later event: there may be none."""
+        self._metrics.flush()
+        if self._app is not None:
+            self._app.state.metrics.flush()
+
+    def _answer_or_refuse(self, event: Any, context: Any) -> dict[str, Any]:
+        began = time.perf_counter()
+        try:
+            return self._answer(event, context)
+        except DomainError as error:
+            refusal = _refused(error)
+            noted = isinstance(error, alb.AnswerTooLarge)
+        except Exception:
+            log.error("unhandled exception", exc_info=True)
+            refusal, noted = _refused(DomainError()), False
+        if noted:  # the app has answered, and counted a success
+            self._metrics.observe(FAULTS, 1, UNMATCHED)
+        else:
+            note_request(
+                self._metrics.observe,
+                method="",
+                route=UNMATCHED,
+                status=refusal.status_code,
+                seconds=time.perf_counter() - began,
+                runtime=SERVED_BY,
+            )
+        return alb.answer(event, refusal.status_code, refusal.raw_headers, bytes(refusal.body))
 
     def _answer(self, event: Any, context: Any) -> dict[str, Any]:
         logs.request_id.set("")

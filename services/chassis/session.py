@@ -128,7 +128,9 @@ def refusal(error: Exception) -> ServerError:
     """The ServerError for what pg8000 put into a context or raised."""
     if isinstance(error, DatabaseError):
         fields = error.args[0]
-        return ServerError(fields.get("C", ""), fields.get("M", ""), fields.get("n", ""))
+        state = fields.get("C", "")
+        # Messages of class 22 (data exception) quote the value that was sent; all others name what is ours.
+        return ServerError(state, "" if state.startswith("22") else fields.get("M", ""), fields.get("n", ""))
     # The one InterfaceError a handler makes: a COMMIT that the server answered with ROLLBACK.
     return ServerError("25P02", str(error))
 

@@ -16,6 +16,7 @@ from services.chassis.auth import AdminKeys, Sessions, Verifier
 from services.chassis.chores import Chores, Repeated, Step
 from services.chassis.errors import DomainError, InvalidRequest, MethodNotAllowed, NotFound
 from services.chassis.guard import Guard
+from services.chassis.metrics import Metrics
 from services.chassis.settings import Settings
 from services.chassis.tracing import Tracing
 from services.chassis.xray import tracing as to_xray
@@ -45,6 +46,7 @@ def create_app(  # noqa: PLR0913 - the one place where everything meets, all by 
     large_bodies: Mapping[str, int] | None = None,
     refuse: problems.Refuse = problems.as_problem,
     tracing: Tracing | None = None,
+    metrics: Metrics | None = None,
 ) -> FastAPI:
     """Put an app together.
 
@@ -52,10 +54,12 @@ def create_app(  # noqa: PLR0913 - the one place where everything meets, all by 
     `background` again and again beside the requests (unless the settings say no), `close` at the end. On Lambda there
     is no lifespan, so nothing in `startup` may be needed to serve; background steps and `close` are reached through
     `app.state.chores`. `large_bodies` gives paths their own limit in bytes. `refuse` makes the answer for every error.
-    `tracing` is what the settings say, unless another is given.
+    `tracing` and `metrics` are what the settings say, unless others are given. What is noted in `metrics` leaves once a
+    minute and at the end; on Lambda with each event.
     """
     tracing = tracing or to_xray(settings)
-    chores = Chores(background or {}, [tracing.close, *close], tracing)
+    metrics = metrics or Metrics.of(settings)
+    chores = Chores(background or {}, [tracing.close, *close], tracing, metrics.observe)
     app = FastAPI(
         title=title,
         version=settings.version,
@@ -63,10 +67,11 @@ def create_app(  # noqa: PLR0913 - the one place where everything meets, all by 
         openapi_url=f"{prefix}/openapi.json",
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=_lifespan([tracing.load, *startup], chores, repeat=settings.background),
+        lifespan=_lifespan([tracing.load, *startup], chores, metrics, repeat=settings.background),
     )
     app.state.settings = settings
     app.state.chores = chores
+    app.state.metrics = metrics
     app.state.sessions = Sessions(settings.session_keys)
     app.state.admin_keys = AdminKeys(settings.admin_keys)
     app.state.verifier = Verifier(settings.service_keys)
@@ -81,8 +86,14 @@ def create_app(  # noqa: PLR0913 - the one place where everything meets, all by 
         app.include_router(router)
     app.add_exception_handler(DomainError, _answer_domain_error)
     app.add_exception_handler(HTTPException, _answer_http_exception)
-    limits = large_bodies or {}
-    app.add_middleware(Guard, served_by=settings.served_by, large_bodies=limits, tracing=tracing, refuse=refuse)
+    app.add_middleware(
+        Guard,
+        served_by=settings.served_by,
+        large_bodies=large_bodies or {},
+        tracing=tracing,
+        refuse=refuse,
+        observe=metrics.observe,
+    )
     return app
 
 
@@ -110,15 +121,17 @@ def _health(settings: Settings, ready: Ready) -> APIRouter:
     return router
 
 
-def _lifespan(startup: Sequence[Step], chores: Chores, *, repeat: bool) -> Callable[[FastAPI], Any]:
+def _lifespan(startup: Sequence[Step], chores: Chores, metrics: Metrics, *, repeat: bool) -> Callable[[FastAPI], Any]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
+            stack.callback(metrics.flush)  # the last of all: whatever ends before is counted
             for step in chores.close:
                 stack.push_async_callback(step)
             for step in startup:
                 await step()
             tasks = [asyncio.ensure_future(loop) for loop in chores.loops()] if repeat else []
+            tasks.append(asyncio.ensure_future(metrics.loop()))
             try:
                 yield
             finally:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from fastapi import FastAPI
 
 from services.chassis.limits import TokenBuckets
+from services.chassis.metrics import Metrics
 from services.chassis.settings import Settings
 from services.chassis.tracing import Tracing
 from services.chassis.upstream import Upstream
@@ -29,6 +30,7 @@ def create(
     products: Products | None = None,
     orders: Orders | None = None,
     weights: Weights | None = None,
+    metrics: Metrics | None = None,
     sessions_per_minute: int | None = None,
     clock: Callable[[], float] = time.monotonic,
     tracing: Tracing | None = None,
@@ -79,4 +81,5 @@ def create(
         large_bodies={IMPORT_PATH: IMPORT_BYTES, transfer.PATH: transfer.FORM_BYTES},
         refuse=pages.refuse,
         tracing=tracing,
+        metrics=metrics,
     )

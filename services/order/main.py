@@ -11,6 +11,7 @@ from services.chassis.auth import Signer
 from services.chassis.chores import Repeated
 from services.chassis.database import Database
 from services.chassis.limits import InFlight, TokenBuckets
+from services.chassis.metrics import Metrics
 from services.chassis.migrations import check
 from services.chassis.settings import Settings
 from services.chassis.tracing import Tracing
@@ -32,14 +33,16 @@ def create(
     env: Mapping[str, str] = os.environ,
     database: Database | None = None,
     catalog: Catalog | None = None,
+    metrics: Metrics | None = None,
     clock: Callable[[], float] = time.monotonic,
     tracing: Tracing | None = None,
 ) -> FastAPI:
     """The app, complete and unopened. Every collaborator can be another one; what is given is the giver's to close."""
     settings = settings or Settings.from_env("order", env, needs=["DATABASE_URL", "UPSTREAM_URL"])
+    metrics = metrics or Metrics.of(settings)
     startup, close = [], []
     if database is None:
-        database = Database(settings.database_url or "", size=settings.database_pool)
+        database = Database(settings.database_url or "", size=settings.database_pool, observe=metrics.observe)
         close.append(database.close)
     if catalog is None:
         upstream = Upstream(
@@ -57,10 +60,11 @@ def create(
         catalog,
         InFlight(IN_FLIGHT_PER_CONNECTION * settings.database_pool),
         TokenBuckets(rate=ORDERS_PER_MINUTE / 60, burst=ORDERS_PER_MINUTE, clock=clock),
+        metrics.observe,
     )
 
     async def reconcile() -> int:
-        return await reconcile_once(shop.database, shop.catalog)
+        return await reconcile_once(shop.database, shop.catalog, observe=shop.observe)
 
     async def ready() -> Mapping[str, bool]:
         return {"database": await shop.database.answers(), "product": not shop.catalog.open}
@@ -76,4 +80,5 @@ def create(
         background={"reconciler": Repeated(reconcile, every=PAUSE)},
         close=close,
         tracing=tracing,
+        metrics=metrics,
     )

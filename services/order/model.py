@@ -108,6 +108,7 @@ class Order:
     status: Status
     reject_code: str | None
     tracking: str | None
+    total_cents: int | None
     fingerprint: bytes
     body: bytes
 

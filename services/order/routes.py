@@ -11,6 +11,7 @@ from services.chassis.callers import AnyCaller, Customer, admin
 from services.chassis.database import Database
 from services.chassis.errors import Forbidden, Unauthenticated
 from services.chassis.limits import InFlight, TokenBuckets
+from services.chassis.metrics import Observe
 from services.chassis.problems import problem, problems
 from services.chassis.requests import IDEMPOTENCY_KEY, IdempotencyKey, Route
 from services.chassis.web import JSONBytes
@@ -40,6 +41,7 @@ class Shop:
     catalog: Catalog
     in_flight: InFlight
     order_rate: TokenBuckets
+    observe: Observe
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ async def place_order(customer: Customer, key: IdempotencyKey, shop: TheShop, bo
             lines=body.wanted(),
             expected_total_cents=body.expected_total_cents,
         )
-        return _placed(await service.place_order(shop.database, shop.catalog, intent))
+        return _placed(await service.place_order(shop.database, shop.catalog, intent, observe=shop.observe))
 
 
 @router.get("", response_model=OrderPage, responses=problems(401, 403))
@@ -139,7 +141,12 @@ async def cancel_order(order_id: UUID, canceller: Canceller, shop: TheShop) -> R
     """Before it is shipped; its stock goes back once, however often this is repeated."""
     with shop.in_flight.slot():
         order = await service.cancel_order(
-            shop.database, shop.catalog, order_id, owner=canceller.owner, actor=canceller.actor
+            shop.database,
+            shop.catalog,
+            order_id,
+            owner=canceller.owner,
+            actor=canceller.actor,
+            observe=shop.observe,
         )
     return _changed(order)
 
@@ -156,7 +163,9 @@ async def ship_order(order_id: UUID, staff: Staff, shop: TheShop, body: Shipment
 async def refund_order(order_id: UUID, staff: Staff, shop: TheShop) -> Response:
     """A confirmed or shipped order; its stock goes back once, however often this is repeated."""
     with shop.in_flight.slot():
-        order = await service.refund_order(shop.database, shop.catalog, order_id, actor=f"admin:{staff}")
+        order = await service.refund_order(
+            shop.database, shop.catalog, order_id, actor=f"admin:{staff}", observe=shop.observe
+        )
     return _changed(order)
 
 

@@ -17,6 +17,7 @@ BELOW = (
     "settings",
     "errors",
     "logs",
+    "metrics",
     "connection",
     "database",
     "upstream",
@@ -32,6 +33,7 @@ INSIDE = (
     "chores",
     "client",
     "datagrams",
+    "redaction",
     "sampling",
     "secrets",
     "trace_header",
@@ -50,8 +52,9 @@ ROLES: dict[str, tuple[set[str], set[str], set[str]]] = {
     "weights": (set(), {*BELOW}, set()),
     "assets": (set(), set(), set()),
     "backends": ({"calls", "shelf", "latency", "schemas"}, {*BELOW}, {"pydantic"}),
+    "metrics": (set(), {"metrics"}, set()),
     "schemas": ({"schemas", "model"}, {"fields"}, {"pydantic"}),
-    "service": ({"model", "store", "catalog", "backends", "calls", "weights"}, {*BELOW}, set()),
+    "service": ({"model", "store", "catalog", "backends", "calls", "weights", "metrics"}, {*BELOW}, set()),
     "lambda_handler": ({"main"}, {"serverless"}, set()),
 }
 # The HTTP side of a service: what knows the framework.

@@ -22,6 +22,7 @@ from scripts.twin.load_balancer.account import Account
 from scripts.twin.load_balancer.balancer import LoadBalancer
 from scripts.twin.load_balancer.front_door import FrontDoor
 from services.chassis.auth import InternalRequest, Session, Sessions, Signer
+from services.chassis.metrics import Metrics
 from services.chassis.server import Drain
 from services.chassis.settings import AdminKey, Settings
 from services.frontend import main as frontend
@@ -66,9 +67,15 @@ class Shop:
 
 @asynccontextmanager
 async def whole_shop(
-    database_urls: Mapping[str, str], *, wrap: Callable[[str, ASGIApp], ASGIApp] = lambda _, app: app, **settings: Any
+    database_urls: Mapping[str, str],
+    *,
+    wrap: Callable[[str, ASGIApp], ASGIApp] = lambda _, app: app,
+    write: Callable[[str], None] = lambda _: None,
+    **settings: Any,
 ) -> AsyncIterator[Shop]:
-    """All of it on the running loop. `wrap` may put something before a service; `settings` go to every one."""
+    """All of it on the running loop. `wrap` may put something before a service; `write` gets the lines of metrics;
+    `settings` go to every service.
+    """
     common: dict[str, Any] = {
         "session_keys": SESSION_KEYS,
         "service_keys": SERVICE_KEYS,
@@ -78,17 +85,25 @@ async def whole_shop(
     }
     deployment = local_deployment({"ORIGIN_SECRET": "known to the front door only"})
     balancer = LoadBalancer(Account(deployment))
+    metrics = {
+        name: Metrics(name, environment="local", runtime="local", version="test", write=write)
+        for name in ("product", "order", "frontend")
+    }
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(served(FrontDoor(balancer, deployment.front_headers)))
         apps = {
             "product": product.create(
                 Settings(service="product", database_url=database_urls["product"], **common),
+                metrics=metrics["product"],
             ),
             "order": order.create(
                 Settings(service="order", database_url=database_urls["order"], upstream_url=url, **common),
                 clock=Leaps(),
+                metrics=metrics["order"],
             ),
-            "frontend": frontend.create(Settings(service="frontend", upstream_url=url, **common)),
+            "frontend": frontend.create(
+                Settings(service="frontend", upstream_url=url, **common), metrics=metrics["frontend"]
+            ),
         }
         wrapped = {name: wrap(name, Drain(app, app.state)) for name, app in apps.items()}
         doors = {name: await stack.enter_async_context(served(app)) for name, app in wrapped.items()}

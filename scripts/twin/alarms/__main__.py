@@ -69,13 +69,12 @@ async def run(options: argparse.Namespace) -> None:
 
 
 def repeat(name: str, line: str) -> None:
-    """What a function wrote, for `up`, which shows what is more than information. Metrics are for CloudWatch."""
+    """What a function wrote, for `up`, which shows what is more than information and keeps the rest."""
     try:
         members = json.loads(line)
         told = {**members, "level": members["level"].lower(), "service": name}
     except (ValueError, KeyError, TypeError, AttributeError):
-        if '"_aws"' not in line:
-            print(f"{name}: {line}", flush=True)
+        print(line if '"_aws"' in line else f"{name}: {line}", flush=True)
     else:
         print(json.dumps(told), flush=True)
 

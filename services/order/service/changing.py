@@ -5,6 +5,7 @@ from uuid import UUID
 
 from services.chassis import logs
 from services.chassis.database import Database, retried
+from services.chassis.metrics import Observe, unheard
 from services.chassis.upstream import deadline
 from services.order import store
 from services.order.catalog import Catalog, NoDecision
@@ -37,22 +38,30 @@ async def ship_order(database: Database, order_id: UUID, *, tracking: str | None
 
 
 async def cancel_order(
-    database: Database, catalog: Catalog, order_id: UUID, *, owner: UUID | None, actor: str
+    database: Database,
+    catalog: Catalog,
+    order_id: UUID,
+    *,
+    owner: UUID | None,
+    actor: str,
+    observe: Observe = unheard,
 ) -> Order:
     """Before it is shipped. Cancelling is the answer when the product service is away; the reconciler finishes."""
     order = await _depart(database, order_id, owner, [Status.CONFIRMED], Status.CANCELLING, actor)
     if order.status not in {Status.CANCELLING, Status.CANCELLED}:
         raise NotCancellable
-    return await _finish(database, catalog, order, actor)
+    return await _finish(database, catalog, order, actor, observe)
 
 
-async def refund_order(database: Database, catalog: Catalog, order_id: UUID, *, actor: str) -> Order:
+async def refund_order(
+    database: Database, catalog: Catalog, order_id: UUID, *, actor: str, observe: Observe = unheard
+) -> Order:
     """Take a confirmed or shipped order back. Refunding is the answer when the product service is away."""
     was = [Status.CONFIRMED, Status.SHIPPED]
     order = await _depart(database, order_id, None, was, Status.REFUNDING, actor)
     if order.status not in {Status.REFUNDING, Status.REFUNDED}:
         raise NotRefundable
-    return await _finish(database, catalog, order, actor)
+    return await _finish(database, catalog, order, actor, observe)
 
 
 @retried
@@ -67,12 +76,12 @@ async def _depart(
     return existing(order)
 
 
-async def _finish(database: Database, catalog: Catalog, order: Order, actor: str) -> Order:
+async def _finish(database: Database, catalog: Catalog, order: Order, actor: str, observe: Observe) -> Order:
     if order.status not in protocol.RETURNS:
         return order
     try:
         with deadline(PATIENCE):
-            return await protocol.give_back(database, catalog, order.id, order.status, actor=actor)
+            return await protocol.give_back(database, catalog, order.id, order.status, actor=actor, observe=observe)
     except NoDecision as error:
         log.warning("stock not returned yet", order_id=str(order.id), reason=str(error.__cause__ or error))
         return order

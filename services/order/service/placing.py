@@ -7,6 +7,7 @@ from uuid import UUID
 from services.chassis import logs
 from services.chassis.database import Database, retried
 from services.chassis.errors import Unavailable
+from services.chassis.metrics import Observe, unheard
 from services.chassis.upstream import deadline
 from services.order import store
 from services.order.catalog import Catalog, NoDecision
@@ -27,7 +28,7 @@ class Placed:
     replayed: bool = False
 
 
-async def place_order(database: Database, catalog: Catalog, intent: Intent) -> Placed:
+async def place_order(database: Database, catalog: Catalog, intent: Intent, *, observe: Observe = unheard) -> Placed:
     """Decide an order: write the intent, reserve, confirm, follow. Still pending when that is not known in time."""
     with deadline(PATIENCE):
         if catalog.open:  # nothing new can be decided: answer what is known and write nothing
@@ -42,7 +43,7 @@ async def place_order(database: Database, catalog: Catalog, intent: Intent) -> P
             expected_total_cents=intent.expected_total_cents,
         )
         try:
-            return Placed(await protocol.drive(database, catalog, order, actor="placement"))
+            return Placed(await protocol.drive(database, catalog, order, actor="placement", observe=observe))
         except NoDecision as error:
             log.warning("no decision in time", order_id=str(order_id), reason=str(error.__cause__ or error))
             return Placed(await _leave(database, order_id))

@@ -26,7 +26,7 @@ def _utc(moment: str) -> str:
 NOW = _document("o.status", "o.tracking")
 # As it was when it was decided: what a repeated request gets, however far the order has moved on since.
 DECIDED = _document("CASE WHEN o.status IN ('pending', 'rejected') THEN o.status ELSE 'confirmed' END", "NULL::text")
-_ORDER = "o.id, o.status, o.reject_code, o.tracking, o.fingerprint"
+_ORDER = "o.id, o.status, o.reject_code, o.tracking, o.total_cents, o.fingerprint"
 MINE = "($2::uuid IS NULL OR o.customer_id = $2::uuid)"
 
 SELECT_DECIDED_BY_KEY = f"""
@@ -71,12 +71,13 @@ async def select_events(connection: Connection, order_id: UUID, owner: UUID | No
 def _order(row: tuple[Any, ...] | None) -> Order | None:
     if row is None:
         return None
-    order_id, status, code, tracking, fingerprint, body = row
+    order_id, status, code, tracking, total_cents, fingerprint, body = row
     return Order(
         id=order_id,
         status=Status(status),
         reject_code=code,
         tracking=tracking,
+        total_cents=total_cents,
         fingerprint=fingerprint,
         body=body.encode(),
     )

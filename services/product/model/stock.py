@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from services.chassis.errors import Conflict
 from services.product.model.reservations import InsufficientStock, KeyReuse
 
+CONSTRAINT = "product_stock_check"  # of sql/0001: what stands when every conditional statement has failed
+
 
 class StockLimit(Conflict):
     code = "stock-limit"

@@ -10,6 +10,8 @@ from uuid import UUID
 from services.chassis.database import Database, retried
 from services.chassis.errors import DomainError, NotFound
 from services.chassis.logs import logger
+from services.chassis.metrics import Observe, unheard
+from services.product.metrics import RESERVATIONS_EXPIRED
 from services.product.model.reservations import (
     EXPIRED,
     RESERVATION_SECONDS,
@@ -94,7 +96,7 @@ async def give_back(database: Database, reservation_id: UUID, reason: str) -> St
     return state
 
 
-async def sweep(database: Database, *, at_most: int = SWEEP_AT_MOST) -> int:
+async def sweep(database: Database, *, at_most: int = SWEEP_AT_MOST, observe: Observe = unheard) -> int:
     """Release what has expired, one transaction each; how many.
 
     In a working shop nothing expires: orders are confirmed or released long before. So each one is worth a warning.
@@ -105,6 +107,7 @@ async def sweep(database: Database, *, at_most: int = SWEEP_AT_MOST) -> int:
             if reservation_id is None:
                 return swept
             await store.update_reservation_released(connection, reservation_id, EXPIRED)
+        observe(RESERVATIONS_EXPIRED)
         log.warning("reservation expired", reservation_id=str(reservation_id))
     return at_most
 

@@ -230,6 +230,7 @@ def test_lines_of_the_app_are_passed_on_as_up_shows_them(capsys: pytest.CaptureF
     repeat("notify", '{"level": "WARNING", "message": "Slack is away"}')
     repeat("notify", '{"_aws": {"CloudWatchMetrics": []}, "Invocations": [1]}')
     repeat("notify", "Traceback")
-    first, second = capsys.readouterr().out.splitlines()
+    first, second, third = capsys.readouterr().out.splitlines()
     assert json.loads(first) == {"level": "warning", "message": "Slack is away", "service": "notify"}
-    assert second == "notify: Traceback"
+    assert json.loads(second) == {"_aws": {"CloudWatchMetrics": []}, "Invocations": [1]}, "kept for whoever reads logs"
+    assert third == "notify: Traceback"

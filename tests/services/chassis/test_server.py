@@ -16,6 +16,7 @@ import pytest
 
 from scripts.twin.load_balancer.targets import Target
 from tests.scripts.twin.balancing import balancer_of, opened, until
+from tests.services.emf import CloudWatch
 from tests.services.raw_http import Reply, request, talk
 
 FACTORY = "tests.services.chassis.tiny:create"
@@ -225,3 +226,24 @@ async def test_a_rolling_restart_loses_no_request() -> None:
         await end(processes)
     assert len(statuses) > 200
     assert set(statuses) == {200}
+
+
+async def test_a_process_that_a_signal_ends_has_counted_every_request_and_told_every_error_once() -> None:
+    cloudwatch = CloudWatch()
+    async with running(lame_duck=0) as server:
+        for _ in range(3):
+            await get(server, "/tiny")
+        reader, writer = await asyncio.open_connection(*server.url.removeprefix("http://").split(":"))
+        writer.write(request("GET", "/tiny/broken-off"))
+        assert b"half" in await reader.read()
+        writer.close()
+        server.signal()
+        assert await server.left(within=10) == 0
+        assert server.process.stdout is not None
+        lines = (await server.process.stdout.read()).decode().splitlines()
+    cloudwatch.hear_all(lines)
+    assert len(cloudwatch.values("Duration", "tiny", route="/tiny")) == 3
+    assert cloudwatch.values("Faults", "tiny", route="/tiny") == [0]
+    assert cloudwatch.values("Faults", "tiny", route="/tiny/broken-off") == [1], "its status was 200"
+    (told,) = (line for line in lines if "in the middle" in line)
+    assert json.loads(told)["exception"].count("RuntimeError: in the middle") == 1

@@ -1,6 +1,7 @@
 """Calls to another service: what travels with them, when they are repeated, and when they are not made at all."""
 
 import asyncio
+import traceback
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -149,6 +150,31 @@ async def test_a_disconnect_is_not_answered_by_sending_the_same_signature_again(
             await upstream.request("PUT", "/")
         await upstream.close()
     assert calls == 2
+
+
+async def test_an_answer_that_is_no_http_says_nothing_about_the_request() -> None:
+    """aiohttp's own exception has the request in its text, credentials and all; it would end in the log."""
+
+    async def garble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 garbled\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(garble, "127.0.0.1", 0)
+    upstream = Upstream(
+        f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}",
+        audience="product",
+        signer=Signer(KEYS),
+        origin_secret="inside",
+    )
+    with pytest.raises(Unavailable) as caught:
+        await upstream.request("GET", "/", query={"name": "ann"})
+    await upstream.close()
+    server.close()
+    told = "".join(traceback.format_exception(caught.value))
+    assert "ConnectionError: ClientResponseError" in told
+    assert [secret for secret in ("Tandem k.", "inside", "name=ann") if secret in told] == []
 
 
 async def test_after_the_deadline_nothing_is_asked() -> None:

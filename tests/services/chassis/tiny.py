@@ -1,10 +1,11 @@
 """The smallest app that the server can be told to serve."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, FastAPI, Query
+from fastapi.responses import StreamingResponse
 
 from services.chassis.problems import problems
 from services.chassis.requests import Route
@@ -18,6 +19,15 @@ router = APIRouter(prefix="/tiny", route_class=Route)
 async def wait(seconds: Annotated[float, Query()] = 0.0) -> dict[str, float]:
     await asyncio.sleep(seconds)
     return {"waited": seconds}
+
+
+@router.get("/broken-off", responses=problems())
+async def break_off() -> StreamingResponse:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"half"
+        raise RuntimeError("in the middle")
+
+    return StreamingResponse(pieces())
 
 
 async def ready() -> Mapping[str, bool]:

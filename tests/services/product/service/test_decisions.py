@@ -192,6 +192,16 @@ async def test_sweeper_gives_back_what_has_expired_and_only_that(shop: Any) -> N
     assert await reservations.sweep(shop.database) == 0
 
 
+async def test_what_the_sweeper_releases_is_counted(shop: Any) -> None:
+    noted: list[str] = []
+    for name in ("PEN", "INK"):
+        pen = await shop.add(name)
+        await reservations.reserve(shop.database, uuid4(), [Line(pen, 1)], seconds=-1)
+    for _ in range(2):
+        await reservations.sweep(shop.database, observe=lambda metric, *_: noted.append(metric.name))
+    assert noted == ["ReservationsExpired"] * 2
+
+
 async def test_expired_but_not_yet_swept_it_can_still_be_confirmed(shop: Any) -> None:
     pen, order = await shop.held(seconds=-60)
     assert json.loads(await reservations.confirm(shop.database, order))["state"] == "committed"
