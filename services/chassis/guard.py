@@ -85,19 +85,17 @@ class Guard:
         method = scope["method"]
         # The framework answers GET where HEAD is asked for; `_Answer` leaves the body out.
         scope = {**scope, "method": "GET" if method == "HEAD" else method, "client": self._client(scope, headers)}
-        if scope["path"].endswith(_HEALTH):
-            await self._serve(scope, headers, receive, answer)
-            return
         path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
-        broken = True
-        with self._tracing.start_request(headers.get(TRACE_HEADER, ""), method, path) as traced:
+        health, broken = path.endswith(_HEALTH), True
+        with self._tracing.start_request(headers.get(TRACE_HEADER, ""), method, path, keep=not health) as traced:
             try:
                 await self._serve(scope, headers, receive, answer)
                 broken = False
             finally:
                 route = getattr(scope.get("route"), "path", "") or UNMATCHED
                 traced.answered(answer.status, route=route, request_id=identifier)
-                self._note(method, route, scope, answer.status, time.perf_counter() - started, broken=broken)
+                if not route.endswith(_HEALTH):
+                    self._note(method, route, scope, answer.status, time.perf_counter() - started, broken=broken)
 
     def _note(self, method: str, route: str, scope: Scope, status: int, seconds: float, *, broken: bool) -> None:
         client = scope["client"][0] if scope.get("client") else ""

@@ -166,11 +166,12 @@ class Tracing:
         if self._backend is not None:
             self._backend.close()
 
-    def start_request(self, header: str, method: str, path: str) -> "Request":
-        """`with …:` everything that happens for a request. `header` is what came as X-Amzn-Trace-Id."""
+    def start_request(self, header: str, method: str, path: str, *, keep: bool = True) -> "Request":
+        """`with …:` everything that happens for a request. `header` is what came as X-Amzn-Trace-Id; without `keep`
+        nothing is recorded, whatever it says."""
         above = surroundings.get()
         arrived = (above and parse(above)) or parse(header) or Arrived(new_trace_id(), "", None)
-        sampled = self._decided(arrived, above, lambda: self._sampler.keeps(method, path))
+        sampled = keep and self._decided(arrived, above, lambda: self._sampler.keeps(method, path))
         here = self._begun(self._name, arrived, sampled=sampled)
         if here.span is not None:
             here.span.asks(method, path)

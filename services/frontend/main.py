@@ -23,7 +23,7 @@ from services.frontend.weights import HttpWeights, Weights
 IMPORT_BYTES = 8 * 1024 * 1024  # as many as the product service takes
 
 
-def create(
+def create(  # noqa: PLR0913 - every collaborator, all by keyword
     settings: Settings | None = None,
     *,
     env: Mapping[str, str] = os.environ,

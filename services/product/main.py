@@ -51,7 +51,9 @@ def create(
         ready=partial(_ready, used),
         state={"database": used},
         startup=[partial(_start, used, seed=settings.seed_demo)],
-        background={"sweeper": Repeated(partial(reservations.sweep, used, observe=metrics.observe), every=SWEEP_SECONDS)},
+        background={
+            "sweeper": Repeated(partial(reservations.sweep, used, observe=metrics.observe), every=SWEEP_SECONDS)
+        },
         close=[used.close] if database is None else [],
         large_bodies={"/products/import": IMPORT_BYTES},
         refuse=partial(_refuse, metrics.observe),

@@ -15,6 +15,8 @@ from services.chassis.chores import Repeated
 from services.chassis.database import Database
 from services.chassis.errors import Unavailable
 from services.chassis.metrics import BACKGROUND_FAILURES, DURATION, FAULTS, POOL_IN_USE, POOL_WAIT, Metric, Metrics
+from services.chassis.sampling import Sampler
+from services.chassis.tracing import Tracing
 from services.chassis.web import create_app
 from tests.services.chassis.conftest import SETTINGS
 from tests.services.chassis.tiny import ready
@@ -179,7 +181,7 @@ async def test_a_background_step_that_fails_is_counted_under_its_name(noted: Met
         pass
 
     for name, step in (("away", away), ("away", away), ("broken", broken), ("well", well)):
-        await Repeated(step, every=1).once(name, noted.observe)
+        await Repeated(step, every=1).once(name, Tracing("things", None, sampler=Sampler(()), facts={}), noted.observe)
     noted.flush()
     assert cloudwatch.by(BACKGROUND_FAILURES.name, "things", "step") == {"away": [2], "broken": [1]}
     assert cloudwatch.total(BACKGROUND_FAILURES.name, "things") == 3
