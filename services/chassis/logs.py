@@ -21,7 +21,7 @@ from services.chassis.tracing import current_trace_id
 
 LONGEST_TEXT = 16_000  # characters of one value; both ends of a longer one are kept
 LONGEST_LINE = 200_000  # characters; CloudWatch refuses events above 256 KiB: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
-_WORTH_READING = 64_000  # characters of a text that are searched for secrets; the rest is dropped unread
+_WORTH_READING = 64_000  # characters of a text that are searched for secrets; the middle of a longer one is dropped
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 _writing = threading.RLock()  # a destructor may log while its thread writes
@@ -86,16 +86,20 @@ def _clean(value: Any) -> Any:
 
 
 def _text(value: Any) -> str:
-    """Redacted first and cut then: half a secret has no form to be known by."""
+    """Redacted first and cut then, far from where the reading ended: half a secret has no form to be known by."""
     text = str(value)
-    dropped = max(len(text) - _WORTH_READING, 0)
-    if dropped:
-        text = text[:_WORTH_READING].rpartition(" ")[0]
-    text = redact(text)
-    if not dropped and len(text) <= LONGEST_TEXT:
-        return text
+    if len(text) <= LONGEST_TEXT:
+        return redact(text)
+    head, tail = (redact(end) for end in _ends(text, _WORTH_READING))
     half = LONGEST_TEXT // 2
-    return f"{text[:half]} … [{len(text) + dropped - LONGEST_TEXT} characters cut] … {text[-half:]}"
+    return f"{head[:half]} … [{len(text) - LONGEST_TEXT} characters cut] … {tail[-half:]}"
+
+
+def _ends(text: str, length: int) -> tuple[str, str]:
+    """The beginning and the end of a text, as whole words."""
+    if len(text) <= length:
+        return text, text
+    return text[: length // 2].rpartition(" ")[0], text[-length // 2 :].partition(" ")[2]
 
 
 class Logger(logging.LoggerAdapter[logging.Logger]):

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, redirect_stdout
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -189,9 +189,11 @@ def three_shops_apart(plan: Plan, log: Path) -> Iterator[dict[str, str]]:
 
 
 async def _stand() -> None:
-    async with three_shops(Plan(**json.loads(sys.stdin.readline()))) as urls:
-        print(json.dumps(urls), flush=True)
-        await asyncio.to_thread(sys.stdin.read)
+    plan, answer = Plan(**json.loads(sys.stdin.readline())), sys.stdout
+    with redirect_stdout(sys.stderr):  # metrics: after the first line nobody reads this pipe
+        async with three_shops(plan) as urls:
+            print(json.dumps(urls), file=answer, flush=True)
+            await asyncio.to_thread(sys.stdin.read)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from services.chassis.auth import Sessions, new_admin_key
 from services.chassis.connection import Connection, WireConnection
 from services.chassis.database import Database
 from services.chassis.errors import Unavailable
+from services.chassis.metrics import Metrics
 from services.chassis.serverless import BackgroundFailed, Sandbox
 from services.chassis.upstream import Answer, Upstream
 from services.frontend.backends import HttpOrders, HttpProducts
@@ -72,11 +73,17 @@ class Nobody(Upstream):
         raise Unavailable("The service behind this one did not answer")
 
 
+def unread(service: str) -> Metrics:
+    """Thirty thousand lines are not worth writing."""
+    return Metrics(service, environment="local", runtime="lambda", version="test", write=lambda _: None)
+
+
 CREATE = {
-    "product": partial(create_product, database=Away()),
-    "order": partial(create_order, database=Away(), catalog=HttpCatalog(Nobody())),
+    "product": partial(create_product, database=Away(), metrics=unread("product")),
+    "order": partial(create_order, database=Away(), catalog=HttpCatalog(Nobody()), metrics=unread("order")),
     "frontend": partial(
         create_frontend,
+        metrics=unread("frontend"),
         products=HttpProducts(Nobody(), probing=Nobody(), shelf=Shelf()),
         orders=HttpOrders(Nobody(), probing=Nobody()),
     ),
@@ -99,7 +106,7 @@ def service(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def handler(service: str) -> Iterator[Sandbox]:
-    sandbox = Sandbox(service, CREATE[service], env=ENV, configure=lambda _: None)
+    sandbox = Sandbox(service, CREATE[service], env=ENV, metrics=unread(service), configure=lambda _: None)
     yield sandbox
     sandbox.close()
 

@@ -83,7 +83,7 @@ def test_a_text_that_is_too_long_is_cut_where_one_sees_it_and_keeps_both_ends(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     try:
-        fail("\0" * 300_000)
+        fail("ann@example.org said \0" * 20_000 + "and left")
     except ValueError:
         logs.logger("here").error("failed", exc_info=True, short="whole")
     out = capsys.readouterr().out
@@ -91,7 +91,9 @@ def test_a_text_that_is_too_long_is_cut_where_one_sees_it_and_keeps_both_ends(
     line = json.loads(out)
     assert line["short"] == "whole"
     assert line["exception"].startswith("Traceback")
+    assert line["exception"].endswith("and left")
     assert "characters cut]" in line["exception"]
+    assert "ann" not in line["exception"]
 
 
 def test_a_line_that_is_too_long_as_a_whole_says_so(capsys: pytest.CaptureFixture[str]) -> None:

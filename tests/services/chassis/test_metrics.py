@@ -18,7 +18,7 @@ from services.chassis.metrics import BACKGROUND_FAILURES, DURATION, FAULTS, POOL
 from services.chassis.sampling import Sampler
 from services.chassis.tracing import Tracing
 from services.chassis.web import create_app
-from tests.services.chassis.conftest import SETTINGS
+from tests.services.chassis.conftest import SETTINGS, router
 from tests.services.chassis.tiny import ready
 from tests.services.conftest import Serve
 from tests.services.emf import CloudWatch
@@ -168,6 +168,21 @@ async def test_health_checks_are_not_counted_and_strangers_name_no_metric(
     assert {key: len(values) for key, values in cloudwatch.by("Duration", "things", "route").items()} == {
         "unmatched": 4
     }
+
+
+async def test_a_client_that_hangs_up_is_no_fault_of_ours(
+    noted: Metrics, cloudwatch: CloudWatch, serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = create_app(SETTINGS, title="Things", prefix="/things", routers=[router], ready=ready, metrics=noted)
+    async with serve(app) as url:
+        _, writer = await asyncio.open_connection(*url.removeprefix("http://").split(":"))
+        writer.write(request("POST", "/things", "Content-Type: application/json", body=b'{"name": "it", "n": 1}')[:-5])
+        await writer.drain()
+        await asyncio.sleep(0.05)
+        writer.close()
+        await writer.wait_closed()
+    assert cloudwatch.values("Faults", "things", route="/things") == [0]
+    assert [record.levelname for record in caplog.records if record.name == "http"] == []
 
 
 async def test_a_background_step_that_fails_is_counted_under_its_name(noted: Metrics, cloudwatch: CloudWatch) -> None:
