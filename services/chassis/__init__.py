@@ -5,6 +5,6 @@
 2. No business noun appears in it.
 3. It never imports a service.
 4. Each third-party runtime library has exactly one importing module: pg8000 in `session`, aiohttp in `client`,
-   uvicorn in `server`, Mangum in `serverless`. FastAPI and Starlette enter through the doors alone.
+   uvicorn in `server`, Mangum in `serverless`, the X-Ray SDK in `xray`. FastAPI and Starlette enter through the doors alone.
 5. There is no drawer for what fits nowhere: a new module needs a decision record.
 """

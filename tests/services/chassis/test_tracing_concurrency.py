@@ -103,9 +103,7 @@ def app(listening: Agent) -> FastAPI:
 async def test_sixty_four_mixed_requests_keep_every_span_with_its_parent_and_its_trace(
     app: FastAPI, listening: Agent, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "services.chassis.client.CONNECT_TIMEOUT", 30.0
-    )  # its speed is no question here
+    monkeypatch.setattr("services.chassis.client.CONNECT_TIMEOUT", 30.0)  # its speed is no question here
     kinds = [("gather", "late", "broken")[number % 3] for number in range(AT_ONCE)]
     roots = [f"1-67891233-{number:024x}" for number in range(AT_ONCE)]
     async with serve(app) as url, aiohttp.ClientSession(url) as http:
