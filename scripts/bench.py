@@ -2,10 +2,10 @@
 
 import argparse
 
-from scripts.benches import cold, pages, parity, race
+from scripts.benches import cold, pages, parity, race, tracing
 
-SUMMARY = "measure the platform: cold, pages, parity, race"
-BENCHES = {"cold": cold, "pages": pages, "parity": parity, "race": race}
+SUMMARY = "measure the platform: cold, pages, parity, race, tracing"
+BENCHES = {"cold": cold, "pages": pages, "parity": parity, "race": race, "tracing": tracing}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -70,7 +70,7 @@ class XRay:
         return _Span(entity, None, _Outlet(self._sdk))
 
     def close(self) -> None:
-        self._broken = True  # as good as
+        self._broken = True  # so that nothing loads it again
         if self._sdk is not None:
             self._sdk.close()
             self._sdk = None
@@ -159,7 +159,7 @@ class _Span:
 
     def raised(self, error: BaseException) -> None:
         self._entity.fault = True
-        self._entity.cause = self._entity.cause or {"exceptions": [error]}
+        self._entity.cause = self._entity.cause or _cause(error)  # kept itself, it would hold its frames, and they us
 
     def end(self) -> None:
         if self._ended or self._outlet.dropped:
@@ -193,11 +193,9 @@ def _document(entity: Any, within: list[Document]) -> Document:
         "end_time": time.time(),
     }
     facts = vars(entity)
-    for key in ("http", "annotations", "sql", "error", "fault", "throttle"):
+    for key in ("http", "annotations", "sql", "cause", "error", "fault", "throttle"):
         if value := facts.get(key):
             document[key] = value
-    if entity.cause:
-        document["cause"] = _cause(entity.cause["exceptions"][0])
     if facts.get("namespace") == "remote":
         document["namespace"] = "remote"
     if within:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from scripts.places import ROOT
 from scripts.terminal import Problem
 from scripts.twin.functions import code
 from scripts.twin.functions.runtime_api import LARGEST
+from scripts.twin.functions.service import function_trace
 from scripts.twin.lambda_runtime import Function, Invocation, LambdaService, read, served
 from scripts.twin.postgres import free_port
 from tests.scripts.needs import downloaded
@@ -479,3 +481,15 @@ def test_what_powertools_needs_of_itself_is_in_the_zips(runtime: Path) -> None:
     command = [str(runtime), "-c", "from aws_lambda_powertools.utilities.parameters import SecretsProvider"]
     done = subprocess.run(command, cwd=tree, env={}, capture_output=True, text=True, check=False)  # noqa: S603
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("", r"Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=1"),
+        ("Root=1-2-3", r"Root=1-2-3;Parent=[0-9a-f]{16};Sampled=1"),
+        ("Self=1-2-4;Root=1-2-3;Parent=5;Sampled=0", r"Root=1-2-3;Parent=5;Sampled=0"),
+    ],
+)
+def test_a_function_is_told_its_trace_its_parent_and_a_decision(given: str, expected: str) -> None:
+    assert re.fullmatch(expected, function_trace(given))

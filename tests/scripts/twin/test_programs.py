@@ -14,7 +14,7 @@ from scripts.twin import keys
 from scripts.twin.deployment.values import Deployment, Function, Settings, Task
 from scripts.twin.keys import Keys
 from scripts.twin.lambda_runtime import read
-from scripts.twin.programs import Ports, lambda_service, load_balancer, placed, task, vacant
+from scripts.twin.programs import Ports, for_datagrams, lambda_service, load_balancer, placed, task, vacant
 from scripts.twin.stand_ins import ADDED, AS_GIVEN, STAND_INS
 from services.chassis.settings import Settings as Known
 from tests.scripts.twin.deployments import local
@@ -75,6 +75,8 @@ def test_settings_are_the_templates_save_for_what_cannot_be_here(secrets: Keys) 
     assert environment["ORIGIN_SECRET"] == secrets.origin
     assert (environment["SERVED_BY"], environment["PORT"], environment["SEED_DEMO"]) == ("local", "9000", "false")
     assert "DATABASE_URL" not in task(local(), "frontend", PORTS, ADMIN_URL, secrets).environment
+    assert environment["AWS_XRAY_DAEMON_ADDRESS"] == "127.0.0.1:8085"
+    assert "TRACE_SAMPLING" not in environment, "without rules all traces are kept"
 
 
 def test_the_services_understand_what_they_get(secrets: Keys) -> None:
@@ -122,6 +124,7 @@ def test_functions_are_described_to_the_lambda_service_as_the_template_has_them(
     assert product.environment["SERVED_BY"] == "lambda"
     assert (product.environment["BACKGROUND"], product.environment["DATABASE_POOL"]) == ("false", "1")
     assert product.environment["UPSTREAM_URL"] == "http://127.0.0.1:8082"
+    assert product.environment["AWS_XRAY_DAEMON_ADDRESS"] == "127.0.0.1:8085", "Lambda gives it by itself"
     assert "arn:" not in json.dumps(dict(product.environment))
 
 
@@ -145,6 +148,18 @@ def test_a_taken_port_beside_the_shop_is_no_problem_and_that_of_a_service_is(mon
     with pytest.raises(Problem, match="Port 8000 of product is in use; --free-ports lets the services move"):
         placed(local(), 8080, anywhere=False)
     assert placed(local(), 8080, anywhere=True, only=["order"]).services.keys() == {"order"}
+
+
+def test_traces_go_where_agents_listen_unless_somebody_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        assert for_datagrams(port) not in {0, port}
+    assert for_datagrams(port) == port
+    monkeypatch.setattr("scripts.twin.programs.TRACES", port)
+    monkeypatch.setattr("scripts.twin.programs.busy", lambda _: False)
+    assert placed(local(), 8080, anywhere=False).traces == port
+    assert placed(local(), 8080, anywhere=True).traces != port
 
 
 def test_the_shops_own_port_must_be_free() -> None:

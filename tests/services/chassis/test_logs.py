@@ -15,6 +15,7 @@ import pytest
 
 from services.chassis import logs
 from services.chassis.metrics import DURATION, Metrics
+from tests.services.traces import ROOT, Memory, traced
 
 
 @contextmanager
@@ -48,6 +49,18 @@ def test_a_line_is_one_json_object_with_its_members(capsys: pytest.CaptureFixtur
     line = json.loads(capsys.readouterr().out)
     assert (line["message"], line["service"], line["logger"]) == ("made it", "things", "here")
     assert (line["order_id"], line["request_id"], line["level"]) == (7, "abcdefgh", "info")
+
+
+@pytest.mark.parametrize("rules", ['[{"rate":1}]', '[{"rate":0}]'])
+def test_every_line_of_a_request_has_its_trace_whether_it_is_kept_or_not(
+    capsys: pytest.CaptureFixture[str], rules: str
+) -> None:
+    with traced(Memory(), rules=rules).start_request(f"Root={ROOT}", "GET", "/"):
+        logs.logger("here").info("within")
+    logs.logger("here").info("after")
+    within, after = map(json.loads, capsys.readouterr().out.splitlines())
+    assert within["trace_id"] == ROOT
+    assert "trace_id" not in after
 
 
 def test_a_line_break_in_a_value_does_not_begin_a_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from services.chassis.sampling import EVERYTHING
 from services.chassis.settings import Settings, SettingsError, database_url
 
 KEY = "ab" * 32
@@ -15,6 +16,7 @@ def test_the_least_that_is_needed_gives_the_local_defaults() -> None:
     assert (settings.environment, settings.served_by, settings.database_pool) == ("local", "local", 8)
     assert list(settings.service_keys) == ["b", "c"]
     assert not settings.seed_demo
+    assert (settings.trace_address, settings.trace_sampling) == ("", EVERYTHING)
 
 
 @pytest.mark.parametrize("key", ["SESSION_KEYS", "SERVICE_KEYS", "DATABASE_URL"])
@@ -36,6 +38,8 @@ def test_a_missing_key_is_named(key: str) -> None:
         ("SESSION_KEYS", '{"a": "canary"}'),
         ("SESSION_KEYS", '{"a": "abcd"}'),
         ("SESSION_KEYS", json.dumps({"a.b": KEY})),
+        ("TRACE_SAMPLING", '[{"rate": "canary"}]'),
+        ("TRACE_SAMPLING", "{}canary"),
         ("ADMIN_KEYS", '{"a": 1}'),
         ("ADMIN_KEYS", '[{"kid": "a", "sha256": "canary", "roles": []}]'),
         ("ADMIN_KEYS", json.dumps([{"kid": "a", "sha256": KEY, "roles": [], "not_after": "2026-01-01T00:00:00"}])),
