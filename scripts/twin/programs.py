@@ -25,13 +25,14 @@ LOCAL_COMMAND = ("--host", "127.0.0.1", "--lame-duck", "0")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     """`shop` is the front door, `origin` the load balancer behind it, `lambda_service` the Invoke API, `alarms` the
-    operations app's side of AWS."""
+    operations app's side of AWS, `traces` (UDP) X-Ray's agent."""
 
     shop: int
     control: int
     origin: int
     lambda_service: int
     alarms: int
+    traces: int
     services: Mapping[str, int]
 
     @property
@@ -54,6 +55,10 @@ class Ports:
     def slack_url(self) -> str:
         return f"http://127.0.0.1:{self.alarms}/slack"
 
+    @property
+    def traces_url(self) -> str:
+        return f"http://127.0.0.1:{self.shop}/_traces"
+
 
 def vacant(port: int) -> int:
     """The port, if the shop can have it. Raises Problem."""
@@ -72,9 +77,15 @@ def placed(deployment: Deployment, port: int, *, anywhere: bool, only: Iterable[
         elif busy(own):
             raise Problem(f"Port {own} of {service} is in use; --free-ports lets the services move.")
     taken = {port, *services.values()}
-    control, origin, lambda_service, alarms = (beside(port + step, taken) for step in (1, 2, 3, 4))
+    control, origin, lambda_service, alarms, traces = (beside(port + step, taken) for step in range(1, 6))
     return Ports(
-        shop=port, control=control, origin=origin, lambda_service=lambda_service, alarms=alarms, services=services
+        shop=port,
+        control=control,
+        origin=origin,
+        lambda_service=lambda_service,
+        alarms=alarms,
+        traces=traces,
+        services=services,
     )
 
 
@@ -122,8 +133,9 @@ def here(service: str, ports: Ports, admin_url: str, secrets: Keys) -> Here:
     )
 
 
-def load_balancer(ports: Ports, deployment: Path) -> Program:
-    """The deployment is a file, because rules and tags that change while it runs are written down there."""
+def load_balancer(ports: Ports, deployment: Path, logs: Path | None = None) -> Program:
+    """The deployment is a file, because rules and tags that change while it runs are written down there. `logs` is the
+    folder of what the programs say, which the pages of traces show."""
     return Program(
         name="load-balancer",
         command=python(
@@ -133,6 +145,8 @@ def load_balancer(ports: Ports, deployment: Path) -> Program:
             f"--control-port={ports.control}",
             f"--deployment={deployment}",
             f"--functions={ports.lambda_url}",
+            f"--traces-port={ports.traces}",
+            *([f"--logs={logs}"] if logs else []),
             *(f"--target={service}=127.0.0.1:{port}" for service, port in ports.services.items()),
         ),
         environment=inherited(),

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import functools
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,10 @@ from scripts.twin.load_balancer.account import Account
 from scripts.twin.load_balancer.balancer import LoadBalancer
 from scripts.twin.load_balancer.front_door import FrontDoor
 from scripts.twin.load_balancer.servers import config, serve
+from scripts.twin.traces import hops
+from scripts.twin.traces.app import Door, routes
+from scripts.twin.traces.receiver import receive
+from scripts.twin.traces.store import Traces
 from services.chassis import logs
 
 
@@ -19,10 +24,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parsed(arguments)
     logs.configure("load-balancer")
     account = opened(options.deployment)
-    balancer = LoadBalancer(account, port=options.port, functions=options.functions)
+    traces = Traces()
+    balancer = LoadBalancer(
+        account, port=options.port, functions=options.functions, ended=functools.partial(hops.keep, traces)
+    )
     for name, _, address in (value.partition("=") for value in options.target):
         balancer.register_service(name, address)
-    asyncio.run(run(balancer, options))
+    asyncio.run(run(balancer, traces, options))
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -34,6 +42,8 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--deployment", type=Path, help="file; what changes is written back. Without: the templates'")
     parser.add_argument("--target", action="append", default=[], metavar="SERVICE=HOST:PORT", help="repeat for more")
     parser.add_argument("--functions", metavar="URL", help="where the Lambda service listens")
+    parser.add_argument("--traces-port", type=int, help="UDP, for the services' segments; always on loopback")
+    parser.add_argument("--logs", type=Path, metavar="FOLDER", help="of the programs, to show beside a trace")
     return parser.parse_args(arguments)
 
 
@@ -45,17 +55,21 @@ def opened(file: Path | None) -> Account:
     return Account(load(file), lambda deployment: save(deployment, file))
 
 
-async def run(balancer: LoadBalancer, options: argparse.Namespace) -> None:
+async def run(balancer: LoadBalancer, traces: Traces, options: argparse.Namespace) -> None:
+    pages = routes(traces, options.logs)
     front = FrontDoor(balancer, balancer.account.deployment.front_headers)
-    doors = [config(front, host=options.host, port=options.port)]
+    doors = [config(Door(front, pages), host=options.host, port=options.port)]
     if options.origin_port:
         doors.append(config(balancer, host=options.host, port=options.origin_port))
     if options.control_port:
-        doors.append(config(control_plane(balancer), host="127.0.0.1", port=options.control_port))
+        doors.append(config(control_plane(balancer, pages), host="127.0.0.1", port=options.control_port))
     await balancer.open()
+    receiving = await receive(traces, options.traces_port) if options.traces_port else None
     try:
         await serve(doors)
     finally:
+        if receiving is not None:
+            receiving.close()
         await balancer.close()
 
 

@@ -26,6 +26,7 @@ PORTS = Ports(
     origin=8082,
     lambda_service=8083,
     alarms=8084,
+    traces=8085,
     services={service.name: 9000 + index for index, service in enumerate(SERVICES)},
 )
 
@@ -152,7 +153,7 @@ def test_the_shops_own_port_must_be_free() -> None:
 
 
 def test_the_load_balancer_is_told_everything_on_its_command_line() -> None:
-    program = load_balancer(PORTS, Path("/somewhere/deployment.json"))
+    program = load_balancer(PORTS, Path("/somewhere/deployment.json"), Path("/somewhere/logs"))
     assert program.port == PORTS.control
     for option in (
         "--port=8080",
@@ -160,6 +161,8 @@ def test_the_load_balancer_is_told_everything_on_its_command_line() -> None:
         "--control-port=8081",
         "--deployment=/somewhere/deployment.json",
         "--functions=http://127.0.0.1:8083",
+        "--traces-port=8085",
+        "--logs=/somewhere/logs",
         "--target=order=127.0.0.1:9001",
     ):
         assert option in program.command

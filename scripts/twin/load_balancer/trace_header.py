@@ -1,0 +1,37 @@
+"""The X-Amzn-Trace-Id of a request ("Request tracing for your Application Load Balancer")."""
+
+import os
+import re
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+NAME = b"x-amzn-trace-id"
+IDENTIFIER = re.compile(r"1-[0-9a-f]{8}-[0-9a-f]{24}")
+SPAN = re.compile(r"[0-9a-f]{16}")
+
+
+@dataclass(frozen=True, slots=True)
+class TraceHeader:
+    """As it is sent on. `trace` is the Root, or our own mark where the client sent none that is well-formed; `parent`
+    the caller's span, empty when the request has no caller that traces."""
+
+    text: str
+    trace: str
+    parent: str
+
+
+def sent_on(headers: Iterable[tuple[bytes, bytes]]) -> TraceHeader:
+    """A new root, or the header that came, with a Self field of our own in front. Of several the last one counts."""
+    given = ([""] + [value.decode("latin-1") for name, value in headers if name == NAME])[-1]
+    mark = f"1-{int(time.time()):08x}-{os.urandom(12).hex()}"
+    if not given:
+        return TraceHeader(f"Root={mark}", mark, "")
+    fields = [field for field in given.split(";") if not field.strip().startswith("Self=")]
+    found = dict(field.strip().partition("=")[::2] for field in fields)
+    root, parent = found.get("Root", ""), found.get("Parent", "")
+    return TraceHeader(
+        text=";".join([f"Self={mark}", *fields]),
+        trace=root if IDENTIFIER.fullmatch(root) else mark,
+        parent=parent if SPAN.fullmatch(parent) else "",
+    )

@@ -1,0 +1,36 @@
+"""What the load balancer itself did for a request, as a span of its trace."""
+
+import os
+
+from scripts.twin.load_balancer.journal import LOAD_BALANCER, Entry
+from scripts.twin.traces.spans import Fact, Kind, Span
+from scripts.twin.traces.store import Traces
+
+NAME = "load balancer"
+
+
+def keep(traces: Traces, entry: Entry) -> None:
+    """Called when the request has ended. One whose client left early has no status and is no fault."""
+    if entry.trace_id:
+        traces.add(entry.trace_id, [hop(entry)])
+
+
+def hop(entry: Entry) -> Span:
+    facts: dict[str, Fact] = {"method": entry.method, "path": entry.path, "runtime": entry.runtime}
+    if entry.target:
+        facts["target"] = entry.target
+    if why := entry.why or ("it has no target" if entry.status == 503 and entry.runtime == LOAD_BALANCER else ""):
+        facts["why"] = why
+    return Span(
+        id=os.urandom(8).hex(),
+        parent=entry.parent_id,
+        kind=Kind.LOAD_BALANCER,
+        name=NAME,
+        service=entry.service,
+        start=entry.at,
+        end=entry.at + entry.milliseconds / 1000,
+        status=entry.status,
+        fault=entry.status >= 500,
+        error=400 <= entry.status < 500,
+        facts=facts,
+    )
