@@ -15,8 +15,8 @@ from scripts.twin.traces.words import KINDS, facts, named, outcome, state, took
 def rendered(summary: Summary, tops: Sequence[Node], lines: Sequence[Line]) -> str:
     main = (
         f"{_head(summary)}"
-        f'<div class="trace"><div class="picture"><div class="panel">{_legend(tops)}{drawn(tops)}</div>'
-        f"{_table(summary, tops)}</div>{_logs(lines)}</div>"
+        f'<div class="trace"><div class="panel">{_legend(tops)}{drawn(tops)}</div>{_logs(lines)}</div>'
+        f"{_table(summary, tops)}"
     )
     return sheet.framed(f"{summary.method} {summary.name}".strip(), main, OWN)
 
@@ -54,7 +54,7 @@ def _row(summary: Summary, node: Node, level: int) -> str:
     after = max(0.0, (span.start - summary.at) * 1000)
     lost = '<span class="orphan">its caller is not in this trace</span>' if node.orphan else ""
     return (
-        f'<tr id="s-{span.id}" class="{span.kind.value} {state(span)}">'
+        f'<tr id="s-{span.id}" class="{span.kind.value} {state(node)}">'
         f'<th scope="row" class="l{min(level, 12)}"><i></i><span class="what">{escape(what)}</span> '
         f'<span class="of">{escape(detail)}</span>{lost}</th>'
         f'<td>{KINDS[span.kind]}</td><td class="number">{took(after)}</td>'

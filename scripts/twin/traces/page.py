@@ -38,16 +38,9 @@ def missing() -> str:
 
 
 def _head(traces: Traces) -> str:
-    lost = [
-        f"{count} {what}"
-        for count, what in (
-            (traces.ignored, "datagrams were no segments"),
-            (traces.dropped, "spans had no room in their trace"),
-        )
-        if count
-    ]
-    note = f" {escape('; '.join(lost))}." if lost else ""
-    return f"<h1>Traces</h1><p>What was asked of the shop, and where the time went. The newest first.{note}</p>"
+    ignored = f" Datagrams that were no segments: {traces.ignored}." if traces.ignored else ""
+    dropped = f" Spans that had no room in their trace: {traces.dropped}." if traces.dropped else ""
+    return f"<h1>Traces</h1><p>What was asked of the shop, the newest first.{ignored}{dropped}</p>"
 
 
 def _form(wanted: Wanted) -> str:
@@ -80,7 +73,7 @@ def _table(rows: str, shown: int, found: int, traces: Traces) -> str:
 
 
 def _row(one: Summary, longest: float) -> str:
-    width = 100 * (one.milliseconds or longest) / longest
+    width = 100 * (one.milliseconds or 0.0) / longest
     failed = ' class="failed"' if one.failed else ""
     method = one.method or Kind(one.kind).value
     return (

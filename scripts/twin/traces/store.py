@@ -50,8 +50,7 @@ class Traces:
         return self._kept.get(trace)
 
     def all(self) -> list[Trace]:
-        """The newest first."""
-        return [*reversed(self._kept.values())]
+        return [*self._kept.values()]
 
     def _make_room(self) -> None:
         traces, size, _ = self._limits

@@ -89,8 +89,10 @@ class Wanted:
         return cls(bool(query.get("errors")), slower, query.get("q", "").strip())
 
     def chosen(self, traces: Iterable[Trace]) -> list[Summary]:
+        """The newest first."""
         found = ((trace, summed(trace)) for trace in traces)
-        return [one for trace, one in found if self._takes(one) and self._occurs(trace, one)]
+        chosen = [one for trace, one in found if self._takes(one) and self._occurs(trace, one)]
+        return sorted(chosen, key=lambda one: one.at, reverse=True)
 
     def _takes(self, one: Summary) -> bool:
         slow = not self.slower or (one.milliseconds or 0.0) >= self.slower

@@ -59,7 +59,7 @@ def _row(index: int, node: Node, level: int, began: float, seconds: float) -> st
     end = ((span.end or began + seconds) - began) / seconds
     left = MARGIN + INDENT * min(level, DEEPEST)
     return (
-        f'<a href="#s-{span.id}" tabindex="-1" class="row {span.kind.value} {state(span)}">'
+        f'<a href="#s-{span.id}" tabindex="-1" class="row {span.kind.value} {state(node)}">'
         f'<title>{escape(said)}</title><rect class="hit" x="0" y="{top}" width="100%" height="{ROW}" rx="5"/>'
         f'<svg class="names" y="{top}" width="36%" height="{ROW}">{_guides(level)}<text x="{left}" y="19">'
         f'<tspan class="what">{escape(what)}</tspan><tspan class="of" dx="7">{escape(detail)}</tspan></text></svg>'

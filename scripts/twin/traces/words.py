@@ -79,10 +79,16 @@ def took(milliseconds: float | None) -> str:
 
 def facts(span: Span) -> Iterator[tuple[str, str]]:
     """What the name does not say, the longest first."""
-    keys = [*(key for key in FIRST if key in span.facts), *(key for key in span.facts if key not in {*FIRST, *IN_NAME})]
+    known = {*FIRST, *IN_NAME}
+    if path_of(span) == span.facts.get("route", path_of(span)):
+        known.add("url")
+    keys = [key for key in FIRST if key in span.facts] + [key for key in span.facts if key not in known]
     yield from ((key, str(span.facts[key])) for key in keys)
 
 
-def state(span: Span) -> str:
-    """The class of its marks: fault, error, running, or nothing."""
-    return "fault" if span.fault else "error" if span.error else "running" if span.end is None else ""
+def state(node: Node) -> str:
+    """The class of its marks. A fault that has another inside it is not where it broke: it came through."""
+    span = node.span
+    if span.fault:
+        return "fault through" if any(inside.span.fault for inside in node.inside) else "fault"
+    return "error" if span.error else "running" if span.end is None else ""
