@@ -90,14 +90,20 @@ def placed(deployment: Deployment, port: int, *, anywhere: bool, only: Iterable[
 
 
 def beside(wanted: int, taken: set[int]) -> int:
-    found = wanted if wanted < 65_536 and wanted not in taken and not busy(wanted) else free_port()
+    free = wanted < 65_536 and wanted not in taken and not busy(wanted) and not _bound(wanted, socket.SOCK_DGRAM)
+    found = wanted if free else free_port()
     taken.add(found)
     return found
 
 
 def busy(port: int) -> bool:
-    with socket.socket() as listener_socket:
-        listener_socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    return _bound(port, socket.SOCK_STREAM)
+
+
+def _bound(port: int, kind: int) -> bool:
+    with socket.socket(type=kind) as listener_socket:
+        if kind == socket.SOCK_STREAM:  # ends of connections linger; programs that take datagrams would share the port
+            listener_socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener_socket.bind(("127.0.0.1", port))
         except OSError:

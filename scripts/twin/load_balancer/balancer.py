@@ -89,7 +89,7 @@ class LoadBalancer:
         """Say where the Lambda service is."""
         self.lambda_endpoint = endpoint
         if self._session is not None:
-            self._functions = Functions(self._session, endpoint)
+            self._functions = Functions(self._session, endpoint, self.account.deployment.idle_timeout)
 
     # --- targets ------------------------------------------------------------------------------------------------
 
@@ -160,7 +160,7 @@ class LoadBalancer:
     async def _answer(self, scope: Scope, receive: Receive, send: Recorder, entry: Entry) -> None:
         deployment = self.account.deployment
         trace = sent_on(scope["headers"])
-        entry.trace_id, entry.parent_id = trace.trace, trace.parent
+        entry.trace_id, entry.parent_id, entry.span_id = trace.trace, trace.parent, trace.span
         asked = checked(scope, drop_invalid=deployment.drops_invalid_headers)
         rule = first_match(deployment.rules, asked)
         entry.service = rule.service
@@ -176,7 +176,7 @@ class LoadBalancer:
         try:
             with target.occupied():
                 if group.value.kind == "lambda":
-                    await self._functions.serve(group, target, scope, receive, send, headers, patience)
+                    await self._functions.serve(group, target, scope, receive, send, headers, trace.of_event)
                 else:
                     await addresses.serve(self._session, target.id, scope, receive, send, headers, patience)
         except asyncio.CancelledError:

@@ -23,22 +23,28 @@ INVOKE = "/2015-03-31/functions/{name}/invocations"
 
 
 class Functions:
-    """`endpoint` is where the Lambda service listens; without one there is nobody to connect to."""
+    """`endpoint` is where the Lambda service listens; without one there is nobody to connect to. `patience`, in
+    seconds, is for a client's body."""
 
-    def __init__(self, session: aiohttp.ClientSession, endpoint: str | None) -> None:
+    def __init__(self, session: aiohttp.ClientSession, endpoint: str | None, patience: float) -> None:
         self._session = session
+        self._patience = patience
         self.endpoint = endpoint
 
-    async def invoke(self, arn: str, payload: dict[str, Any], *, patience: float = LONGEST) -> bytes:
-        """The function's answer as it is. Raises Refusal: 504 when the Lambda service cannot be reached, 502 for
-        whatever else goes wrong: errors and timeouts of the function, throttles, a connection that breaks."""
+    async def invoke(self, arn: str, payload: dict[str, Any], trace: str = "") -> bytes:
+        """The function's answer as it is; `trace` is the header of the event's trace. Raises Refusal: 504 when the
+        Lambda service cannot be reached, 502 for whatever else goes wrong: errors and timeouts of the function,
+        throttles, a connection that breaks."""
         if self.endpoint is None:
             raise Refusal(504, "there is no Lambda service")
         name = arn.partition(":function:")[2]
-        limit = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=patience)
+        limit = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=LONGEST)
         try:
             async with self._session.post(
-                self.endpoint + INVOKE.format(name=name), data=io.BytesIO(json.dumps(payload).encode()), timeout=limit
+                self.endpoint + INVOKE.format(name=name),
+                data=io.BytesIO(json.dumps(payload).encode()),
+                headers={"X-Amzn-Trace-Id": trace} if trace else {},
+                timeout=limit,
             ) as answer:
                 content = await answer.read()
                 if error := answer.headers.get("X-Amz-Function-Error"):
@@ -59,9 +65,9 @@ class Functions:
         receive: Receive,
         send: Send,
         headers: CIMultiDict[str],
-        patience: float,
+        trace: str,
     ) -> None:
-        """One request, its headers as they are forwarded. `patience` is for the client's body. Raises Refusal."""
+        """One request, its headers as they are forwarded. `trace` is the header of the event. Raises Refusal."""
         if "websocket" in (value.lower() for name, value in decoded(scope) if name == "upgrade"):
             raise Refusal(400, "functions have no WebSockets")
         payload = event(
@@ -70,9 +76,9 @@ class Functions:
             path=scope["raw_path"].decode("ascii"),
             query=scope["query_string"].decode("ascii"),
             headers=headers,
-            body=await whole_body(scope, receive, patience),
+            body=await whole_body(scope, receive, self._patience),
         )
-        content = await self.invoke(target.id, payload)
+        content = await self.invoke(target.id, payload, trace)
         try:
             answer = parsed(content, multi_value=group.value.multi_value_headers)
         except BadAnswer as why:

@@ -10,7 +10,7 @@ from starlette.types import Message, Scope, Send
 
 KEPT = 50
 LOAD_BALANCER = "load-balancer"
-UNTOLD = {"began", "parent_id"}
+UNTOLD = {"began", "span_id", "parent_id"}
 
 
 @dataclass(slots=True)
@@ -28,7 +28,8 @@ class Entry:
     milliseconds: float = 0.0
     why: str = ""  # the load balancer's reason, where it answered by itself
     trace_id: str = ""
-    parent_id: str = ""  # the caller's span of the trace, where a service called
+    span_id: str = ""  # ours in the trace
+    parent_id: str = ""  # the caller's, where a service called
 
 
 class Journal:

@@ -14,24 +14,32 @@ SPAN = re.compile(r"[0-9a-f]{16}")
 @dataclass(frozen=True, slots=True)
 class TraceHeader:
     """As it is sent on. `trace` is the Root, or our own mark where the client sent none that is well-formed; `parent`
-    the caller's span, empty when the request has no caller that traces."""
+    the caller's span, empty when the request has no caller that traces; `span` what the load balancer did."""
 
     text: str
     trace: str
     parent: str
+    span: str
+    sampled: bool
+
+    @property
+    def of_event(self) -> str:
+        """Lambda makes a segment of its own for an event that is traced, and tells the function of that one; here the
+        load balancer's span stands for it."""
+        return f"Root={self.trace};Parent={self.span};Sampled={int(self.sampled)}"
 
 
 def sent_on(headers: Iterable[tuple[bytes, bytes]]) -> TraceHeader:
     """A new root, or the header that came, with a Self field of our own in front. Of several the last one counts."""
     given = ([""] + [value.decode("latin-1") for name, value in headers if name == NAME])[-1]
     mark = f"1-{int(time.time()):08x}-{os.urandom(12).hex()}"
-    if not given:
-        return TraceHeader(f"Root={mark}", mark, "")
-    fields = [field for field in given.split(";") if not field.strip().startswith("Self=")]
+    fields = [field for field in given.split(";") if field and not field.strip().startswith("Self=")]
     found = dict(field.strip().partition("=")[::2] for field in fields)
     root, parent = found.get("Root", ""), found.get("Parent", "")
     return TraceHeader(
-        text=";".join([f"Self={mark}", *fields]),
+        text=";".join([f"Self={mark}", *fields]) if given else f"Root={mark}",
         trace=root if IDENTIFIER.fullmatch(root) else mark,
         parent=parent if SPAN.fullmatch(parent) else "",
+        span=mark[-16:],  # so, too, does a service name its caller that records nothing of a new trace
+        sampled=found.get("Sampled") != "0",
     )

@@ -48,7 +48,7 @@ def parsed(datagram: bytes) -> Document:
 
 def _spans(outermost: Mapping[str, Any]) -> Iterator[Span]:
     """The segment or subsegment and all that is in it."""
-    whole = outermost.get("type") != "subsegment"
+    whole = _begins(outermost)
     service = service_of(_text(outermost, "name")) if whole else ""
     waiting = [(outermost, _parent(outermost), whole)]
     for count in range(SPANS):
@@ -62,6 +62,13 @@ def _spans(outermost: Mapping[str, Any]) -> Iterator[Span]:
             raise BadDocument("subsegments is no list, or a long one")
         waiting += [(_object(each), found.id, False) for each in inside]
     raise BadDocument(f"it has more than {SPANS} subsegments")
+
+
+def _begins(outermost: Mapping[str, Any]) -> bool:
+    """Whether a service's own part begins with it: a segment, or on Lambda, which makes the segment itself, a
+    subsegment with the service's name."""
+    alone = outermost.get("type") == "subsegment"
+    return not alone or (_string(outermost, "name").startswith(NAMES) and "namespace" not in outermost)
 
 
 def _span(members: Mapping[str, Any], parent: str, service: str, *, is_segment: bool) -> Span:
@@ -98,14 +105,15 @@ def _kind(members: Mapping[str, Any], facts: Mapping[str, Fact], *, is_segment: 
 
 
 def _facts(members: Mapping[str, Any]) -> Iterator[tuple[str, Fact]]:
-    request = _object(_object(members.get("http")).get("request"))
+    request, annotations = _object(_object(members.get("http")).get("request")), _object(members.get("annotations"))
     if method := _string(request, "method"):
         yield "method", method
     if url := _string(request, "url").partition("?")[0]:
         yield "url", url
-    if query := _string(_object(members.get("sql")), "sanitized_query"):
+    query = _string(_object(members.get("sql")), "sanitized_query")
+    if query and query != annotations.get("statement"):
         yield "query", query
-    for key, value in list(_object(members.get("annotations")).items())[:ANNOTATIONS]:
+    for key, value in list(annotations.items())[:ANNOTATIONS]:
         if isinstance(value, str | int | float):
             yield str(key)[:100], value[:LONGEST] if isinstance(value, str) else value
     if why := _cause(members.get("cause")):
@@ -113,17 +121,22 @@ def _facts(members: Mapping[str, Any]) -> Iterator[tuple[str, Fact]]:
 
 
 def _cause(cause: Any) -> str:
-    """`ConnectionError: nobody answers`, of the first exception; a cause can also be the id of one told elsewhere."""
+    """`ValueError in order/service.py:12`, of the first exception; a cause can also be the id of one told elsewhere.
+    What an exception says stays out: it may be a customer's."""
     exceptions = cause.get("exceptions") if isinstance(cause, dict) else None
     if not isinstance(exceptions, list) or not exceptions:
         return ""
     first = _object(exceptions[0])
-    return ": ".join(filter(None, (_string(first, "type"), _string(first, "message"))))
+    stack = first.get("stack")
+    innermost = _object(stack[-1]) if isinstance(stack, list) and stack else {}
+    where = f" in {_string(innermost, 'path')}:{innermost.get('line')}" if innermost else ""
+    return f"{_string(first, 'type') or 'an exception'}{where}"
 
 
 def service_of(name: str) -> str:
-    """`order`, of `tandem-local-order`."""
-    return name.rpartition("-")[2][:100] if name.startswith(NAMES) else name[:100]
+    """`order`, of `tandem-local-order` and of `tandem-local-order-background`."""
+    parts = name.split("-")
+    return (parts[2] if name.startswith(NAMES) and len(parts) > 2 else name)[:100]
 
 
 def _parent(members: Mapping[str, Any]) -> str:

@@ -1,7 +1,5 @@
 """What the load balancer itself did for a request, as a span of its trace."""
 
-import os
-
 from scripts.twin.load_balancer.journal import LOAD_BALANCER, Entry
 from scripts.twin.traces.spans import Fact, Kind, Span
 from scripts.twin.traces.store import Traces
@@ -22,7 +20,7 @@ def hop(entry: Entry) -> Span:
     if why := entry.why or ("it has no target" if entry.status == 503 and entry.runtime == LOAD_BALANCER else ""):
         facts["why"] = why
     return Span(
-        id=os.urandom(8).hex(),
+        id=entry.span_id,
         parent=entry.parent_id,
         kind=Kind.LOAD_BALANCER,
         name=NAME,
