@@ -22,10 +22,13 @@ LOCAL_COMMAND = ("--host", "127.0.0.1", "--lame-duck", "0")
 """What is added to a task's command: nobody else's machine calls, and nobody waits for a load balancer to notice."""
 
 
+TRACES = 2000  # where agents and SDKs of X-Ray meet if nobody says otherwise
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     """`shop` is the front door, `origin` the load balancer behind it, `lambda_service` the Invoke API, `alarms` the
-    operations app's side of AWS, `traces` (UDP) X-Ray's agent."""
+    operations app's side of AWS, and `traces` that of the agent for traces, by UDP."""
 
     shop: int
     control: int
@@ -52,12 +55,16 @@ class Ports:
         return f"http://127.0.0.1:{self.control}"
 
     @property
-    def slack_url(self) -> str:
-        return f"http://127.0.0.1:{self.alarms}/slack"
+    def trace_address(self) -> str:
+        return f"127.0.0.1:{self.traces}"
 
     @property
     def traces_url(self) -> str:
         return f"http://127.0.0.1:{self.shop}/_traces"
+
+    @property
+    def slack_url(self) -> str:
+        return f"http://127.0.0.1:{self.alarms}/slack"
 
 
 def vacant(port: int) -> int:
@@ -77,33 +84,37 @@ def placed(deployment: Deployment, port: int, *, anywhere: bool, only: Iterable[
         elif busy(own):
             raise Problem(f"Port {own} of {service} is in use; --free-ports lets the services move.")
     taken = {port, *services.values()}
-    control, origin, lambda_service, alarms, traces = (beside(port + step, taken) for step in range(1, 6))
+    control, origin, lambda_service, alarms = (beside(port + step, taken) for step in (1, 2, 3, 4))
     return Ports(
         shop=port,
         control=control,
         origin=origin,
         lambda_service=lambda_service,
         alarms=alarms,
-        traces=traces,
+        traces=for_datagrams(0 if anywhere else TRACES),
         services=services,
     )
 
 
 def beside(wanted: int, taken: set[int]) -> int:
-    free = wanted < 65_536 and wanted not in taken and not busy(wanted) and not _bound(wanted, socket.SOCK_DGRAM)
-    found = wanted if free else free_port()
+    found = wanted if wanted < 65_536 and wanted not in taken and not busy(wanted) else free_port()
     taken.add(found)
     return found
 
 
+def for_datagrams(wanted: int) -> int:
+    """That port for UDP if it is free, else any."""
+    with socket.socket(type=socket.SOCK_DGRAM) as receiver:
+        try:
+            receiver.bind(("127.0.0.1", wanted))
+        except OSError:
+            receiver.bind(("127.0.0.1", 0))
+        return int(receiver.getsockname()[1])
+
+
 def busy(port: int) -> bool:
-    return _bound(port, socket.SOCK_STREAM)
-
-
-def _bound(port: int, kind: int) -> bool:
-    with socket.socket(type=kind) as listener_socket:
-        if kind == socket.SOCK_STREAM:  # ends of connections linger; programs that take datagrams would share the port
-            listener_socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with socket.socket() as listener_socket:
+        listener_socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener_socket.bind(("127.0.0.1", port))
         except OSError:

@@ -42,7 +42,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--deployment", type=Path, help="file; what changes is written back. Without: the templates'")
     parser.add_argument("--target", action="append", default=[], metavar="SERVICE=HOST:PORT", help="repeat for more")
     parser.add_argument("--functions", metavar="URL", help="where the Lambda service listens")
-    parser.add_argument("--traces-port", type=int, help="UDP, for the services' segments; always on loopback")
+    parser.add_argument("--traces-port", type=int, help="where the services send their traces, by UDP")
     parser.add_argument("--logs", type=Path, metavar="FOLDER", help="of the programs, to show beside a trace")
     return parser.parse_args(arguments)
 

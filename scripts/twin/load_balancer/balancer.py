@@ -89,7 +89,7 @@ class LoadBalancer:
         """Say where the Lambda service is."""
         self.lambda_endpoint = endpoint
         if self._session is not None:
-            self._functions = Functions(self._session, endpoint, self.account.deployment.idle_timeout)
+            self._functions = Functions(self._session, endpoint)
 
     # --- targets ------------------------------------------------------------------------------------------------
 
@@ -176,7 +176,7 @@ class LoadBalancer:
         try:
             with target.occupied():
                 if group.value.kind == "lambda":
-                    await self._functions.serve(group, target, scope, receive, send, headers, trace.of_event)
+                    await self._functions.serve(group, target, scope, receive, send, headers, patience)
                 else:
                     await addresses.serve(self._session, target.id, scope, receive, send, headers, patience)
         except asyncio.CancelledError:

@@ -16,6 +16,7 @@ from scripts.twin.load_balancer.forwarding import Refusal, body
 from scripts.twin.load_balancer.health import fits
 from scripts.twin.load_balancer.own_answers import reply
 from scripts.twin.load_balancer.targets import Group, Target
+from scripts.twin.load_balancer.trace_header import read
 
 BODY_LIMIT = 1024 * 1024
 LONGEST = 900.0  # seconds that a function may run: the load balancer waits for as long as the function does
@@ -23,22 +24,20 @@ INVOKE = "/2015-03-31/functions/{name}/invocations"
 
 
 class Functions:
-    """`endpoint` is where the Lambda service listens; without one there is nobody to connect to. `patience`, in
-    seconds, is for a client's body."""
+    """`endpoint` is where the Lambda service listens; without one there is nobody to connect to."""
 
-    def __init__(self, session: aiohttp.ClientSession, endpoint: str | None, patience: float) -> None:
+    def __init__(self, session: aiohttp.ClientSession, endpoint: str | None) -> None:
         self._session = session
-        self._patience = patience
         self.endpoint = endpoint
 
-    async def invoke(self, arn: str, payload: dict[str, Any], trace: str = "") -> bytes:
-        """The function's answer as it is; `trace` is the header of the event's trace. Raises Refusal: 504 when the
+    async def invoke(self, arn: str, payload: dict[str, Any], *, trace: str = "", patience: float = LONGEST) -> bytes:
+        """The function's answer as it is; `trace` is the X-Amzn-Trace-Id that goes along. Raises Refusal: 504 when the
         Lambda service cannot be reached, 502 for whatever else goes wrong: errors and timeouts of the function,
         throttles, a connection that breaks."""
         if self.endpoint is None:
             raise Refusal(504, "there is no Lambda service")
         name = arn.partition(":function:")[2]
-        limit = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=LONGEST)
+        limit = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=patience)
         try:
             async with self._session.post(
                 self.endpoint + INVOKE.format(name=name),
@@ -65,9 +64,9 @@ class Functions:
         receive: Receive,
         send: Send,
         headers: CIMultiDict[str],
-        trace: str,
+        patience: float,
     ) -> None:
-        """One request, its headers as they are forwarded. `trace` is the header of the event. Raises Refusal."""
+        """One request, its headers as they are forwarded. `patience` is for the client's body. Raises Refusal."""
         if "websocket" in (value.lower() for name, value in decoded(scope) if name == "upgrade"):
             raise Refusal(400, "functions have no WebSockets")
         payload = event(
@@ -76,9 +75,9 @@ class Functions:
             path=scope["raw_path"].decode("ascii"),
             query=scope["query_string"].decode("ascii"),
             headers=headers,
-            body=await whole_body(scope, receive, self._patience),
+            body=await whole_body(scope, receive, patience),
         )
-        content = await self.invoke(target.id, payload, trace)
+        content = await self.invoke(target.id, payload, trace=read(headers["X-Amzn-Trace-Id"]).of_event)
         try:
             answer = parsed(content, multi_value=group.value.multi_value_headers)
         except BadAnswer as why:

@@ -14,7 +14,8 @@ SPAN = re.compile(r"[0-9a-f]{16}")
 @dataclass(frozen=True, slots=True)
 class TraceHeader:
     """As it is sent on. `trace` is the Root, or our own mark where the client sent none that is well-formed; `parent`
-    the caller's span, empty when the request has no caller that traces; `span` what the load balancer did."""
+    the caller's span, empty when the request has no caller that traces; `span` what the load balancer did: its mark
+    tells it. A service that records nothing names its caller so, too (`services/chassis/tracing.py`)."""
 
     text: str
     trace: str
@@ -33,13 +34,21 @@ def sent_on(headers: Iterable[tuple[bytes, bytes]]) -> TraceHeader:
     """A new root, or the header that came, with a Self field of our own in front. Of several the last one counts."""
     given = ([""] + [value.decode("latin-1") for name, value in headers if name == NAME])[-1]
     mark = f"1-{int(time.time()):08x}-{os.urandom(12).hex()}"
-    fields = [field for field in given.split(";") if field and not field.strip().startswith("Self=")]
-    found = dict(field.strip().partition("=")[::2] for field in fields)
+    if not given:
+        return read(f"Root={mark}")
+    fields = [field for field in given.split(";") if not field.strip().startswith("Self=")]
+    return read(";".join([f"Self={mark}", *fields]))
+
+
+def read(text: str) -> TraceHeader:
+    """A header that the load balancer has written."""
+    found = dict(field.strip().partition("=")[::2] for field in text.split(";"))
     root, parent = found.get("Root", ""), found.get("Parent", "")
+    mark = found.get("Self") or root
     return TraceHeader(
-        text=";".join([f"Self={mark}", *fields]) if given else f"Root={mark}",
+        text=text,
         trace=root if IDENTIFIER.fullmatch(root) else mark,
         parent=parent if SPAN.fullmatch(parent) else "",
-        span=mark[-16:],  # so, too, does a service name its caller that records nothing of a new trace
+        span=mark[-16:],
         sampled=found.get("Sampled") != "0",
     )
