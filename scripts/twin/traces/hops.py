@@ -16,7 +16,7 @@ def keep(traces: Traces, entry: Entry) -> None:
 def hop(entry: Entry) -> Span:
     facts: dict[str, Fact] = {"method": entry.method, "path": entry.path, "runtime": entry.runtime}
     if entry.target:
-        facts["target"] = entry.target
+        facts["target"] = entry.target.rpartition(":function:")[2]
     if why := entry.why or ("it has no target" if entry.status == 503 and entry.runtime == LOAD_BALANCER else ""):
         facts["why"] = why
     return Span(

@@ -31,7 +31,7 @@ def named(node: Node) -> tuple[str, str]:
         case Kind.BACKGROUND:
             pair = span.service, str(span.facts.get("step", ""))
         case Kind.CALL:
-            pair = f"call {service_of(span.name)}", _asked(span)
+            pair = f"call {_called(node)}", _asked(span)
         case Kind.SQL:
             pair = str(span.facts.get("statement") or span.name), _rows(span)
         case Kind.POOL:
@@ -39,6 +39,12 @@ def named(node: Node) -> tuple[str, str]:
         case _:
             pair = span.name, ""
     return pair
+
+
+def _called(node: Node) -> str:
+    """Whoever has answered, where the caller only knew an address."""
+    brought = (inside.service for inside in node.inside if inside.span.kind is Kind.LOAD_BALANCER)
+    return next(brought, "") or service_of(node.span.name)
 
 
 def _asked(span: Span) -> str:
