@@ -57,7 +57,7 @@ def _row(summary: Summary, node: Node, level: int) -> str:
         f'<tr id="s-{span.id}" class="{span.kind.value} {state(node)}">'
         f'<th scope="row" class="l{min(level, 12)}"><i></i><span class="what">{escape(what)}</span> '
         f'<span class="of">{escape(detail)}</span>{lost}</th>'
-        f'<td>{KINDS[span.kind]}</td><td class="number">{took(after)}</td>'
+        f'<td>{KINDS[span.kind]}</td><td class="number after">{took(after)}</td>'
         f'<td class="number">{took(span.milliseconds)}</td>'
         f'<td class="outcome">{escape(outcome(span))}</td><td class="wide">{_facts(node)}</td></tr>'
     )

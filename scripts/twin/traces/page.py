@@ -74,7 +74,7 @@ def _table(rows: str, shown: int, found: int, traces: Traces) -> str:
 
 def _row(one: Summary, longest: float) -> str:
     width = 100 * (one.milliseconds or 0.0) / longest
-    failed = ' class="failed"' if one.failed else ""
+    failed = f' class="{"refused" if 400 <= one.status < 500 else "failed"}"' if one.failed else ""
     method = one.method or Kind(one.kind).value
     return (
         f'<tr{failed}><td class="when">{clock(one.at)}</td>'
