@@ -39,6 +39,7 @@ def _main(now: Mapping[str, Any]) -> str:
         [
             f"<h1>{TITLE} of {escape(now['environment'])}</h1>",
             f"<p>{escape(now['health_checks']['note'])} The front door adds {added}.</p>",
+            '<p><a href="/_traces">Traces</a> show where the time of a request went.</p>',
             f'<div class="cards">{"".join(_cards(now))}</div>',
             _rules(now["rules"]),
             _requests(now["requests"]),

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import functools
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,9 +12,8 @@ from scripts.twin.load_balancer.account import Account
 from scripts.twin.load_balancer.balancer import LoadBalancer
 from scripts.twin.load_balancer.front_door import FrontDoor
 from scripts.twin.load_balancer.servers import config, serve
-from scripts.twin.traces import hops
 from scripts.twin.traces.app import Door, routes
-from scripts.twin.traces.receiver import receive
+from scripts.twin.traces.receiver import Inbox, receive
 from scripts.twin.traces.store import Traces
 from services.chassis import logs
 
@@ -24,13 +22,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parsed(arguments)
     logs.configure("load-balancer")
     account = opened(options.deployment)
-    traces = Traces()
-    balancer = LoadBalancer(
-        account, port=options.port, functions=options.functions, ended=functools.partial(hops.keep, traces)
-    )
+    inbox = Inbox(Traces())
+    balancer = LoadBalancer(account, port=options.port, functions=options.functions, ended=inbox.ended)
     for name, _, address in (value.partition("=") for value in options.target):
         balancer.register_service(name, address)
-    asyncio.run(run(balancer, traces, options))
+    asyncio.run(run(balancer, inbox, options))
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -55,8 +51,8 @@ def opened(file: Path | None) -> Account:
     return Account(load(file), lambda deployment: save(deployment, file))
 
 
-async def run(balancer: LoadBalancer, traces: Traces, options: argparse.Namespace) -> None:
-    pages = routes(traces, options.logs)
+async def run(balancer: LoadBalancer, inbox: Inbox, options: argparse.Namespace) -> None:
+    pages = routes(inbox, options.logs)
     front = FrontDoor(balancer, balancer.account.deployment.front_headers)
     doors = [config(Door(front, pages), host=options.host, port=options.port)]
     if options.origin_port:
@@ -64,7 +60,7 @@ async def run(balancer: LoadBalancer, traces: Traces, options: argparse.Namespac
     if options.control_port:
         doors.append(config(control_plane(balancer, pages), host="127.0.0.1", port=options.control_port))
     await balancer.open()
-    receiving = await receive(traces, options.traces_port) if options.traces_port else None
+    receiving = await receive(inbox, options.traces_port) if options.traces_port else None
     try:
         await serve(doors)
     finally:

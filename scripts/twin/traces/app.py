@@ -11,14 +11,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from scripts.twin.control.own_machine import OwnMachineOnly
 from scripts.twin.traces import detail, document, lines, page
-from scripts.twin.traces.store import Traces
+from scripts.twin.traces.receiver import Inbox
 from scripts.twin.traces.summary import Wanted, summed
 from scripts.twin.traces.tree import forest
 
 PATH = "/_traces"
 
 
-def routes(traces: Traces, logs: Path | None) -> list[Route]:
+def routes(inbox: Inbox, logs: Path | None) -> list[Route]:
     """`logs` is the folder of the supervisor's files."""
 
     async def listed(request: Request) -> Response:
@@ -26,6 +26,7 @@ def routes(traces: Traces, logs: Path | None) -> list[Route]:
             wanted = Wanted.read(request.query_params)
         except ValueError:
             return _problem(400, "`slower` is a number of milliseconds.")
+        traces = await inbox.read()
         chosen = wanted.chosen(traces.all())
         if _for_people(request):
             return HTMLResponse(page.rendered(traces, chosen, wanted), headers=page.headers())
@@ -33,7 +34,7 @@ def routes(traces: Traces, logs: Path | None) -> list[Route]:
 
     async def told(request: Request) -> Response:
         people = _for_people(request)
-        trace = traces.find(request.path_params["trace"])
+        trace = (await inbox.read()).find(request.path_params["trace"])
         if trace is None:
             gone = HTMLResponse(page.missing(), 404, headers=page.headers())
             return gone if people else _problem(404, "This trace is not kept.")

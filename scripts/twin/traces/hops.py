@@ -2,18 +2,12 @@
 
 from scripts.twin.load_balancer.journal import LOAD_BALANCER, Entry
 from scripts.twin.traces.spans import Fact, Kind, Span
-from scripts.twin.traces.store import Traces
 
 NAME = "load balancer"
 
 
-def keep(traces: Traces, entry: Entry) -> None:
-    """Called when the request has ended. One whose client left early has no status and is no fault."""
-    if entry.trace_id:
-        traces.add(entry.trace_id, [hop(entry)])
-
-
 def hop(entry: Entry) -> Span:
+    """A request whose client left early has no status and is no fault."""
     facts: dict[str, Fact] = {"method": entry.method, "path": entry.path, "runtime": entry.runtime}
     if entry.target:
         facts["target"] = entry.target.rpartition(":function:")[2]

@@ -16,8 +16,8 @@ KINDS = {
     Kind.POOL: "pool",
     Kind.WORK: "work",
 }
-FIRST = ("query", "cause", "why")
-IN_NAME = {"method", "route", "rows", "statement", "step"}
+FIRST = ("query", "cause")
+IN_NAME = {"method", "route", "rows", "statement", "step", "why"}
 
 
 def named(node: Node) -> tuple[str, str]:

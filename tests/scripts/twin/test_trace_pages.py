@@ -1,7 +1,6 @@
 """`/_traces` in front of the shop: who sees what, and a whole trace over real sockets."""
 
 import contextlib
-import functools
 import html.parser
 import json
 import os
@@ -19,9 +18,9 @@ from scripts.twin.control.app import control_plane
 from scripts.twin.load_balancer.account import Account
 from scripts.twin.load_balancer.balancer import LoadBalancer
 from scripts.twin.load_balancer.front_door import FrontDoor
-from scripts.twin.traces import hops, lines
+from scripts.twin.traces import lines
 from scripts.twin.traces.app import Door, routes
-from scripts.twin.traces.receiver import receive
+from scripts.twin.traces.receiver import Inbox, receive
 from scripts.twin.traces.store import Traces
 from tests.scripts.twin.balancing import HURRY, Mirror, answer, served
 from tests.scripts.twin.deployments import local
@@ -50,32 +49,32 @@ class Shop:
 @contextlib.asynccontextmanager
 async def pages(traces: Traces, logs: Path | None = None) -> AsyncIterator[Shop]:
     """Before a shop that answers everything."""
-    async with served(Door(Mirror(), routes(traces, logs))) as port, aiohttp.ClientSession() as http:
+    async with served(Door(Mirror(), routes(Inbox(traces), logs))) as port, aiohttp.ClientSession() as http:
         yield Shop(http, port)
 
 
 @contextlib.asynccontextmanager
-async def balanced(traces: Traces, products: Any) -> AsyncIterator[tuple[Shop, str]]:
+async def balanced(inbox: Inbox, products: Any) -> AsyncIterator[tuple[Shop, str]]:
     """Before the load balancer, with a product service that is `products`, and no target for others; the address of
     the control plane."""
-    balancer = LoadBalancer(Account(local()), hurry=HURRY, ended=functools.partial(hops.keep, traces))
+    balancer = LoadBalancer(Account(local()), hurry=HURRY, ended=inbox.ended)
     async with contextlib.AsyncExitStack() as stack:
         balancer.register_service("product", f"127.0.0.1:{await stack.enter_async_context(served(products))}")
         await balancer.open()
         stack.push_async_callback(balancer.close)
-        front = Door(FrontDoor(balancer, balancer.account.deployment.front_headers), routes(traces, None))
+        front = Door(FrontDoor(balancer, balancer.account.deployment.front_headers), routes(inbox, None))
         shop = await stack.enter_async_context(served(front))
-        control = await stack.enter_async_context(served(control_plane(balancer, routes(traces, None))))
+        control = await stack.enter_async_context(served(control_plane(balancer, routes(inbox, None))))
         yield Shop(await stack.enter_async_context(aiohttp.ClientSession()), shop), f"http://127.0.0.1:{control}"
 
 
 @pytest.fixture
-async def receiving() -> AsyncIterator[tuple[Traces, int]]:
-    """Traces, and the port at which they arrive."""
-    traces = Traces()
-    transport = await receive(traces, 0)
+async def receiving() -> AsyncIterator[tuple[Inbox, int]]:
+    """With the port at which segments arrive."""
+    inbox = Inbox(Traces())
+    transport = await receive(inbox, 0)
     assert transport is not None
-    yield traces, transport.get_extra_info("sockname")[1]
+    yield inbox, transport.get_extra_info("sockname")[1]
     transport.close()
 
 
@@ -105,11 +104,11 @@ class Tracer(Mirror):
 
 
 async def test_a_request_through_the_shop_is_one_trace_that_shows_where_it_broke(
-    receiving: tuple[Traces, int],
+    receiving: tuple[Inbox, int],
 ) -> None:
-    traces, port = receiving
+    inbox, port = receiving
     products = Tracer(port)
-    async with balanced(traces, products) as (shop, control):
+    async with balanced(inbox, products) as (shop, control):
         products.shop = shop.url
         header, identifier = new_trace()
         async with shop.http.get(f"{shop.url}/products/order?token=secret", headers=header) as answered:
@@ -132,7 +131,7 @@ async def test_a_request_through_the_shop_is_one_trace_that_shows_where_it_broke
 
 
 async def test_a_request_that_nobody_traces_is_what_the_load_balancer_did_and_the_rest_is_where_it_was() -> None:
-    async with balanced(Traces(), Mirror()) as (shop, _):
+    async with balanced(Inbox(Traces()), Mirror()) as (shop, _):
         await shop.get("/products/8?q=secret")
         await shop.get("/_traces", **PEOPLE)
         (one,) = (await shop.json("/_traces"))["traces"]

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from scripts.twin.load_balancer.journal import Entry
 from scripts.twin.traces.documents import BadDocument, parsed, service_of
-from scripts.twin.traces.receiver import receive
+from scripts.twin.traces.receiver import Inbox, receive
 from scripts.twin.traces.spans import Kind
 from scripts.twin.traces.store import Traces
 from scripts.twin.traces.summary import Wanted, summed
@@ -159,21 +160,37 @@ def test_one_trace_has_so_many_spans_and_no_more() -> None:
     assert (len(traces.all()[0].spans), traces.dropped) == (5, 2)
 
 
-async def test_datagrams_arrive_and_those_that_are_no_segments_are_counted() -> None:
-    traces = Traces()
-    receiving = await receive(traces, 0)
+async def test_what_arrives_is_read_when_somebody_looks_and_what_is_no_segment_is_counted() -> None:
+    inbox = Inbox(Traces())
+    receiving = await receive(inbox, 0)
     assert receiving is not None
     port = receiving.get_extra_info("sockname")[1]
     try:
         with socket.socket(type=socket.SOCK_DGRAM) as sending:
             for data in (*BAD.values(), datagram(segment("order")), b"again"):
                 sending.sendto(data, ("127.0.0.1", port))
-        await until(lambda: traces.documents + traces.ignored >= len(BAD) + 2)
-        assert (traces.documents, traces.ignored) == (1, len(BAD) + 1)
-        assert await receive(Traces(), port) is None, "the shop does without where the port is taken"
+        inbox.ended(Entry("GET", "/refused before it had a trace"))
+        await until(lambda: len(inbox) == len(BAD) + 3)
+        traces = await inbox.read()
+        assert (traces.documents, traces.ignored, len(traces.all()), len(inbox)) == (1, len(BAD) + 1, 1, 0)
+        assert await receive(inbox, port) is None, "the shop does without where the port is taken"
     finally:
         receiving.close()
         await asyncio.sleep(0)
+
+
+async def test_what_nobody_looks_at_makes_room_by_number_and_by_size() -> None:
+    small = datagram(segment("order"))
+    for limits in ({"waiting": 3}, {"size": 3 * len(small)}):
+        inbox = Inbox(Traces(), **limits)
+        for _ in range(9):
+            inbox.datagram_received(datagram(segment("order")), ("127.0.0.1", 1))
+        assert len(inbox) == 3
+        first, second = await asyncio.gather(inbox.read(), inbox.read())
+        assert first is second
+        assert (first.documents, len(inbox)) == (3, 0)
+        inbox.datagram_received(small, ("127.0.0.1", 1))
+        assert (await inbox.read()).documents == 4
 
 
 # --- joining --------------------------------------------------------------------------------------------------------
