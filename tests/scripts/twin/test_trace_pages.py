@@ -97,7 +97,9 @@ class Tracer(Mirror):
         async with aiohttp.ClientSession() as http, http.get(f"{self.shop}/orders", headers=named) as found:
             status = found.status
         times = {"start_time": began, "end_time": time.time()}
-        whole = segment("product", subsegments=[call("order", 0, 0, status) | times | {"id": asking}])
+        whole = segment(
+            "product", fault=True, subsegments=[call("order", 0, 0, status) | times | {"id": asking, "fault": True}]
+        )
         with socket.socket(type=socket.SOCK_DGRAM) as sending:
             sending.sendto(datagram(whole | times | {"trace_id": trace}), ("127.0.0.1", self._receiver))
         await answer(send, status, b"")
@@ -122,6 +124,14 @@ async def test_a_request_through_the_shop_is_one_trace_that_shows_where_it_broke
         assert broken.facts["why"] == "it has no target"
         assert trace.find(kind="load-balancer", service="product").facts["runtime"] == "fargate"
         assert "secret" not in json.dumps(trace.document)
+        page = Reader((await shop.get(f"/_traces/{identifier}", **PEOPLE))[1])
+        marks = [str(row["class"]) for row in page.found("tr") if "id" in row]
+        assert [mark.partition(" ")[2] for mark in marks] == [
+            "fault through",
+            "fault through",
+            "fault through",
+            "fault",
+        ]
         (listed,) = (await shop.json("/_traces?errors=1"))["traces"]
         assert (listed["id"], listed["services"], listed["status"]) == (identifier, ["product", "order"], 503)
         async with shop.http.get(f"{control}/status", headers=PEOPLE) as status:
@@ -268,12 +278,12 @@ async def test_the_log_lines_of_a_trace_stand_beside_it_in_the_order_of_time(tmp
         + f"no JSON {TRACE}\n"
         + f'["{TRACE}"]\n'
     )
-    (tmp_path / "frontend.log").write_text(logged(1, "by its request", request_id="request-1"))
+    (tmp_path / "product.log").write_text(logged(1, "by its request", request_id="request-1"))
     async with pages(an_order(), tmp_path) as shop:
         found = (await shop.json(f"/_traces/{TRACE}"))["logs"]
         page = (await shop.get(f"/_traces/{TRACE}", **PEOPLE))[1]
     assert [(one["source"], one["message"], one["rest"]) for one in found] == [
-        ("frontend", "by its request", {}),
+        ("product", "by its request", {}),
         ("order", "by its trace", {"order_id": 7}),
     ]
     assert page.index("by its request") < page.index("by its trace")

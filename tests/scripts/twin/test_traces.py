@@ -109,6 +109,11 @@ def test_what_is_no_segment_is_refused(data: bytes) -> None:
         parsed(data)
 
 
+def test_long_texts_are_cut() -> None:
+    (found,) = spans(segment("order", http={"request": {"url": "x" * 9000}}, annotations={"note": "y" * 9000}))
+    assert {key: len(str(value)) for key, value in found.facts.items()} == {"url": 4000, "note": 4000}
+
+
 def test_nothing_that_a_datagram_can_hold_does_harm() -> None:
     """Every value of a good document in the place of every other."""
     drawn = random.Random(7)
@@ -228,6 +233,20 @@ def test_a_call_that_is_repeated_has_each_request_below_the_hop_that_brought_it(
     trace = Trace(as_json(kept(segment("order", subsegments=[asking]), second, first, hops=hops)))
     below = [[span.document["id"] for span in one.inside()] for one in trace.all(kind="load-balancer")]
     assert below == [[first["id"]], [], [second["id"]]], "the one in the middle reached nobody"
+
+
+def test_requests_side_by_side_below_one_parent_have_a_hop_each_and_none_that_was_over() -> None:
+    """A client that sends its header along with everything; a call that hangs while its repetition is served; a hop
+    that is told only when it has ended."""
+    outer, inner = brought("order", 0, 0.9), brought("order", 0.1, 0.8)
+    late, early, third = segment("order", 0.13, 0.7), segment("order", 0.12, 0.6), segment("order", 0.95, 1)
+    trace = Trace(as_json(kept(late, early, third, hops=(outer, inner))))
+    above = [trace.find(id=one["id"]).above for one in (late, early)]
+    assert {span.document["id"] for span in above if span} == {outer.id, inner.id}
+    assert trace.find(id=third["id"]).above is None
+    alone = Trace(as_json(kept(late, hops=(outer, inner)))).find(id=late["id"])
+    assert alone.above is not None
+    assert alone.above.document["id"] == inner.id
 
 
 def test_a_dead_service_is_a_red_hop_below_the_call_of_it() -> None:
