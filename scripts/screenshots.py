@@ -58,6 +58,12 @@ def _order(page: "Page") -> None:
     page.wait_for_url("**/my/orders/*")
 
 
+def _trace(page: "Page") -> None:
+    page.goto("/_traces?q=POST+/checkout")
+    page.locator("tbody a").first.click()
+    page.wait_for_url("**/_traces/*")
+
+
 def _status(page: "Page") -> None:
     page.goto("/status")
 
@@ -93,6 +99,7 @@ PAGES: Mapping[str, Callable[["Page"], None]] = {
     "cart": _cart,
     "checkout": _checkout,
     "order": _order,
+    "trace": _trace,
     "status": _status,
     "overview": _overview,
     "stock": _stock,

@@ -87,7 +87,7 @@ async def operate(options: argparse.Namespace, terminal: Terminal) -> None:
         ports = placed(deployment, port, anywhere=options.free_ports)
         async with supervisor(LOCAL / "logs", show) as children:
             save(deployment, LOCAL / "deployment.json")
-            balancer = load_balancer(ports, LOCAL / "deployment.json")
+            balancer = load_balancer(ports, LOCAL / "deployment.json", LOCAL / "logs")
             await children.start(balancer)  # its imports run while the database starts
             server = database(terminal, outlasting)
             await migrated(terminal, server, secrets.passwords)
@@ -224,6 +224,7 @@ def banner(terminal: Terminal, ports: Ports, admin_key: str, seconds: float) -> 
         ("Shop", shop),
         ("API docs", f"{shop}/products/docs  {shop}/orders/docs  {shop}/api/docs"),
         ("Status", f"{ports.status_url}  rules, health, weights, who answered"),
+        ("Traces", f"{ports.traces_url}  where the time of a request went"),
         ("Admin key", admin_key),
         ("Database", "scripts/tandem psql"),
         ("Logs", f"{LOCAL.relative_to(ROOT)}/logs/"),

@@ -59,6 +59,10 @@ class Ports:
         return f"127.0.0.1:{self.traces}"
 
     @property
+    def traces_url(self) -> str:
+        return f"http://127.0.0.1:{self.shop}/_traces"
+
+    @property
     def slack_url(self) -> str:
         return f"http://127.0.0.1:{self.alarms}/slack"
 
@@ -147,8 +151,9 @@ def here(service: str, ports: Ports, admin_url: str, secrets: Keys) -> Here:
     )
 
 
-def load_balancer(ports: Ports, deployment: Path) -> Program:
-    """The deployment is a file, because rules and tags that change while it runs are written down there."""
+def load_balancer(ports: Ports, deployment: Path, logs: Path | None = None) -> Program:
+    """The deployment is a file, because rules and tags that change while it runs are written down there. `logs` is the
+    folder of what the programs say, which the pages of traces show."""
     return Program(
         name="load-balancer",
         command=python(
@@ -159,6 +164,7 @@ def load_balancer(ports: Ports, deployment: Path) -> Program:
             f"--deployment={deployment}",
             f"--functions={ports.lambda_url}",
             f"--traces-port={ports.traces}",
+            *([f"--logs={logs}"] if logs else []),
             *(f"--target={service}=127.0.0.1:{port}" for service, port in ports.services.items()),
         ),
         environment=inherited(),

@@ -157,7 +157,7 @@ def tandem(folder: Path, admin_url: str, passwords: dict[str, str]) -> Iterator[
 
     tasks = {service: process(task(deployment, service, ports, admin_url, keys)) for service in ports.services}
     front = [
-        process(load_balancer(ports, folder / "deployment.json")),
+        process(load_balancer(ports, folder / "deployment.json", folder)),
         process(lambda_service(deployment, ports, admin_url, keys, folder / "functions.json")),
     ]
     with ExitStack() as stack:

@@ -102,6 +102,7 @@ def test_the_shop_answers_recovers_from_a_dead_service_and_leaves_nothing_behind
     for step in ("PostgreSQL", "migrations", "demo data", "product", "order", "frontend", "load-balancer"):
         assert f"  ok  {step}" in shop.said
     assert f"http://127.0.0.1:{shop.port}/products/docs" in shop.said
+    assert f"http://127.0.0.1:{shop.port}/_traces " in shop.said
     for path in ("/healthz", "/products/healthz", "/orders/healthz", "/products/readyz", "/orders/readyz"):
         assert shop.get(path)[0] == 200, path
     status, body = shop.get("/products?limit=2")
@@ -119,6 +120,8 @@ def test_the_shop_answers_recovers_from_a_dead_service_and_leaves_nothing_behind
     assert eventually(lambda: look() != 200, within=5)
     assert eventually(lambda: look() == 200, within=20)
     assert seen <= {200, 502, 503, 504}, "what a load balancer answers in place of a dead target"
+    failures = json.loads(shop.get("/_traces?errors=1")[1])["traces"]
+    assert {one["status"] for one in failures if one["name"] == "/products"} == seen - {200}
     status, body = ask(shop.control, "/status")
     now = json.loads(body)
     assert (status, now["weights"]["product"]) == (200, {"fargate": 100, "lambda": 0})

@@ -1,10 +1,10 @@
 """`/status` for people and programs, `PUT /weights`, and `POST /`: the API of Elastic Load Balancing for boto3.
 
-It changes things and asks for no credentials, so it listens on loopback, believes no foreign Host (a name that an
-attacker lets resolve to 127.0.0.1), and takes no write that a page of another site makes a browser send.
+It changes things and asks for no credentials, so it listens on loopback and answers this machine only.
 """
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import aiohttp
@@ -12,19 +12,20 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from scripts.twin.control import elbv2, page, query
+from scripts.twin.control.own_machine import OwnMachineOnly
 from scripts.twin.control.status import status, weights
 from scripts.twin.deployment.limits import Refused
 from scripts.twin.load_balancer.balancer import LoadBalancer
 
-HOSTS = {"127.0.0.1", "localhost", "[::1]"}
-SAFE = {"GET", "HEAD"}
 SANDBOXES_TIMEOUT = 1.0  # seconds
 
 
-def control_plane(balancer: LoadBalancer) -> ASGIApp:
+def control_plane(balancer: LoadBalancer, more: Sequence[Route] = ()) -> ASGIApp:
+    """`more` is what else there is to see of this machine."""
+
     async def show(request: Request) -> Response:
         now = status(balancer) | {"sandboxes": await sandboxes(balancer.lambda_endpoint)}
         if "text/html" in request.headers.get("accept", ""):
@@ -55,35 +56,9 @@ def control_plane(balancer: LoadBalancer) -> ASGIApp:
         Route("/status", show, methods=["GET"]),
         Route("/weights", weigh, methods=["PUT"]),
         Route("/healthz", healthy, methods=["GET"]),
+        *more,
     ]
     return OwnMachineOnly(Starlette(routes=routes))
-
-
-class OwnMachineOnly:
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and (why := stranger(Request(scope))):
-            await PlainTextResponse(f"Refused: {why}.\n", 403)(scope, receive, send)
-            return
-        await self._app(scope, receive, send)
-
-
-def stranger(request: Request) -> str:
-    """Why this request is not from a person or program of this machine; empty when it may be."""
-    host = request.headers.get("host", "")
-    if host.rpartition(":")[0] not in HOSTS and host not in HOSTS:
-        return "the Host is none of this machine"
-    if request.client is not None and request.client.host not in {"127.0.0.1", "::1"}:
-        return "the client is not on this machine"
-    if request.method in SAFE:
-        return ""
-    if request.headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
-        return "another site sent it"
-    if request.headers.get("origin", f"http://{host}") != f"http://{host}":
-        return "another site sent it"
-    return ""
 
 
 def wanted(content: bytes) -> dict[str, dict[str, int]]:

@@ -3,9 +3,6 @@
 Paths in it were sent by anybody, so every value is escaped, and the browser runs only the script that is ours.
 """
 
-import base64
-import functools
-import hashlib
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,37 +10,27 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from scripts.twin import sheet
+
 SHARES = (("Fargate", 100, 0), ("half and half", 50, 50), ("Lambda", 0, 100))
 TITLE = "The twin"
 
 
-@functools.cache
-def _own(name: str) -> str:
-    return (Path(__file__).parent / name).read_text()
+OWN = Path(__file__).with_name("status.css")
+
+
+def _script() -> str:
+    return sheet.read(Path(__file__).with_name("status.js"))
 
 
 def headers() -> dict[str, str]:
-    script = base64.b64encode(hashlib.sha256(_own("status.js").encode()).digest()).decode()
-    policy = (
-        "default-src 'none'; style-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-        f"frame-ancestors 'none'; script-src 'sha256-{script}'"
-    )
-    return {
-        "Cache-Control": "no-store",
-        "Content-Security-Policy": policy,
-        "Referrer-Policy": "no-referrer",
-        "X-Content-Type-Options": "nosniff",
-    }
+    """Shares are drawn with styles of their own."""
+    return sheet.headers(style_src="'unsafe-inline'", connect_src="'self'", script_src=sheet.digest(_script()))
 
 
 def rendered(now: Mapping[str, Any]) -> str:
     """The page of what `status` says."""
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{TITLE}</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{_own('status.css')}</style></head>\n<body><main>{_main(now)}</main>"
-        f"<script>{_own('status.js')}</script></body></html>\n"
-    )
+    return sheet.framed(TITLE, _main(now), OWN, _script())
 
 
 def _main(now: Mapping[str, Any]) -> str:
@@ -52,6 +39,7 @@ def _main(now: Mapping[str, Any]) -> str:
         [
             f"<h1>{TITLE} of {escape(now['environment'])}</h1>",
             f"<p>{escape(now['health_checks']['note'])} The front door adds {added}.</p>",
+            '<p><a href="/_traces">Traces</a> show where the time of a request went.</p>',
             f'<div class="cards">{"".join(_cards(now))}</div>',
             _rules(now["rules"]),
             _requests(now["requests"]),
@@ -147,7 +135,7 @@ def _action(action: Mapping[str, Any]) -> str:
 def _requests(requests: Sequence[Mapping[str, Any]]) -> str:
     rows = [
         _row(
-            _cell(time.strftime("%H:%M:%S", time.localtime(one["at"]))),
+            _moment(one),
             _cell(one["status"] or "left", f"s{one['status'] // 100}"),
             _cell(one["method"]),
             _cell(one["path"], "wide"),
@@ -158,6 +146,12 @@ def _requests(requests: Sequence[Mapping[str, Any]]) -> str:
         for one in requests
     ]
     return _table("The last requests", ("time", "status", "method", "path", "answered by", "ms", "why"), rows)
+
+
+def _moment(one: Mapping[str, Any]) -> str:
+    """With the way to what happened then."""
+    moment = time.strftime("%H:%M:%S", time.localtime(one["at"]))
+    return f'<td><a href="/_traces/{escape(one["trace_id"])}">{moment}</a></td>' if one["trace_id"] else _cell(moment)
 
 
 def _sandboxes(found: Mapping[str, Any] | None) -> str:

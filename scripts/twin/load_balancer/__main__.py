@@ -12,6 +12,9 @@ from scripts.twin.load_balancer.account import Account
 from scripts.twin.load_balancer.balancer import LoadBalancer
 from scripts.twin.load_balancer.front_door import FrontDoor
 from scripts.twin.load_balancer.servers import config, serve
+from scripts.twin.traces.app import Door, routes
+from scripts.twin.traces.receiver import Inbox, receive
+from scripts.twin.traces.store import Traces
 from services.chassis import logs
 
 
@@ -19,10 +22,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parsed(arguments)
     logs.configure("load-balancer")
     account = opened(options.deployment)
-    balancer = LoadBalancer(account, port=options.port, functions=options.functions)
+    inbox = Inbox(Traces())
+    balancer = LoadBalancer(account, port=options.port, functions=options.functions, ended=inbox.ended)
     for name, _, address in (value.partition("=") for value in options.target):
         balancer.register_service(name, address)
-    asyncio.run(run(balancer, options))
+    asyncio.run(run(balancer, inbox, options))
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -35,6 +39,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--target", action="append", default=[], metavar="SERVICE=HOST:PORT", help="repeat for more")
     parser.add_argument("--functions", metavar="URL", help="where the Lambda service listens")
     parser.add_argument("--traces-port", type=int, help="where the services send their traces, by UDP")
+    parser.add_argument("--logs", type=Path, metavar="FOLDER", help="of the programs, to show beside a trace")
     return parser.parse_args(arguments)
 
 
@@ -46,17 +51,21 @@ def opened(file: Path | None) -> Account:
     return Account(load(file), lambda deployment: save(deployment, file))
 
 
-async def run(balancer: LoadBalancer, options: argparse.Namespace) -> None:
+async def run(balancer: LoadBalancer, inbox: Inbox, options: argparse.Namespace) -> None:
+    pages = routes(inbox, options.logs)
     front = FrontDoor(balancer, balancer.account.deployment.front_headers)
-    doors = [config(front, host=options.host, port=options.port)]
+    doors = [config(Door(front, pages), host=options.host, port=options.port)]
     if options.origin_port:
         doors.append(config(balancer, host=options.host, port=options.origin_port))
     if options.control_port:
-        doors.append(config(control_plane(balancer), host="127.0.0.1", port=options.control_port))
+        doors.append(config(control_plane(balancer, pages), host="127.0.0.1", port=options.control_port))
     await balancer.open()
+    receiving = await receive(inbox, options.traces_port) if options.traces_port else None
     try:
         await serve(doors)
     finally:
+        if receiving is not None:
+            receiving.close()
         await balancer.close()
 
 

@@ -18,6 +18,7 @@ from scripts.twin.load_balancer.functions import Functions
 from scripts.twin.load_balancer.journal import Entry, Journal, Recorder
 from scripts.twin.load_balancer.matching import first_match
 from scripts.twin.load_balancer.targets import Group, Target
+from scripts.twin.load_balancer.trace_header import sent_on
 from services.chassis import logs
 
 log = logs.logger("load_balancer")
@@ -25,7 +26,8 @@ Draw = Callable[[int], int]  # a number from 0 to below the given one
 
 
 class LoadBalancer:
-    """`functions` is the endpoint of the Lambda service. `draw` decides between groups; it is random, as on AWS."""
+    """`functions` is the endpoint of the Lambda service. `draw` decides between groups; it is random, as on AWS.
+    `ended` hears of each request when it is over."""
 
     def __init__(
         self,
@@ -35,9 +37,10 @@ class LoadBalancer:
         functions: str | None = None,
         hurry: float = health.HURRY,
         draw: Draw = random.randrange,
+        ended: Callable[[Entry], None] = lambda _: None,
     ) -> None:
         self.account = account
-        self.journal = Journal()
+        self.journal = Journal(ended)
         self.hurry = hurry
         self.lambda_endpoint = functions
         self.groups = {group.arn: Group(group) for group in account.deployment.groups}
@@ -141,7 +144,13 @@ class LoadBalancer:
         except Refusal as refusal:
             entry.why = refusal.why
             if refusal.why:
-                log.info("answered in place of a target", status=refusal.status, path=entry.path, why=refusal.why)
+                log.info(
+                    "answered in place of a target",
+                    status=refusal.status,
+                    path=entry.path,
+                    why=refusal.why,
+                    trace_id=entry.trace_id,
+                )
             await own_answers.refuse(scope, recorder, refusal.status)
         except ClientGone:
             entry.why = "the client hung up"
@@ -150,6 +159,8 @@ class LoadBalancer:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Recorder, entry: Entry) -> None:
         deployment = self.account.deployment
+        trace = sent_on(scope["headers"])
+        entry.trace_id, entry.parent_id, entry.span_id = trace.trace, trace.parent, trace.span
         asked = checked(scope, drop_invalid=deployment.drops_invalid_headers)
         rule = first_match(deployment.rules, asked)
         entry.service = rule.service
@@ -160,7 +171,7 @@ class LoadBalancer:
         target = group.next()
         if target is None or self._session is None or self._functions is None:
             raise Refusal(503)
-        headers = forwarded_headers(scope, self._port)
+        headers = forwarded_headers(scope, self._port, trace.text)
         patience = deployment.idle_timeout
         try:
             with target.occupied():

@@ -1,9 +1,7 @@
 """What passes through the load balancer and what does not: paths, headers and bodies of one request and its answer."""
 
 import asyncio
-import os
 import re
-import time
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -69,17 +67,15 @@ def checked(scope: Scope, *, drop_invalid: bool = False) -> Asked:
     return Asked(scope["method"], raw.decode("ascii"), scope["headers"])
 
 
-def forwarded_headers(scope: Scope, port: str) -> CIMultiDict[str]:
+def forwarded_headers(scope: Scope, port: str, trace: str) -> CIMultiDict[str]:
     """What the client sent, less what concerns one hop only, and what the load balancer adds."""
     headers: CIMultiDict[str] = CIMultiDict()
-    dropped, forwarded, trace = REWRITTEN, "", ""
+    dropped, forwarded = REWRITTEN, ""
     for name, value in scope["headers"]:
         if name == b"connection":
             dropped = dropped | {token.strip().lower() for token in value.split(b",")}
         elif name == b"x-forwarded-for":
             forwarded += value.decode("latin-1") + ", "
-        elif name == b"x-amzn-trace-id":
-            trace = value.decode("latin-1")
     for name, value in scope["headers"]:
         if name not in dropped:
             try:
@@ -90,17 +86,8 @@ def forwarded_headers(scope: Scope, port: str) -> CIMultiDict[str]:
     headers["X-Forwarded-For"] = forwarded + (client[0] if client else "unknown")
     headers["X-Forwarded-Proto"] = scope["scheme"]
     headers["X-Forwarded-Port"] = port
-    headers["X-Amzn-Trace-Id"] = traced(trace)
+    headers["X-Amzn-Trace-Id"] = trace
     return headers
-
-
-def traced(given: str) -> str:
-    """A new root, or the given header with a Self field of our own in front."""
-    mark = f"1-{int(time.time()):08x}-{os.urandom(12).hex()}"
-    if not given:
-        return f"Root={mark}"
-    fields = [field for field in given.split(";") if not field.strip().startswith("Self=")]
-    return ";".join([f"Self={mark}", *fields])
 
 
 async def body(scope: Scope, receive: Receive, patience: float) -> bytes | AsyncIterator[bytes] | None:

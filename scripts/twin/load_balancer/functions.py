@@ -16,6 +16,7 @@ from scripts.twin.load_balancer.forwarding import Refusal, body
 from scripts.twin.load_balancer.health import fits
 from scripts.twin.load_balancer.own_answers import reply
 from scripts.twin.load_balancer.targets import Group, Target
+from scripts.twin.load_balancer.trace_header import read
 
 BODY_LIMIT = 1024 * 1024
 LONGEST = 900.0  # seconds that a function may run: the load balancer waits for as long as the function does
@@ -76,7 +77,7 @@ class Functions:
             headers=headers,
             body=await whole_body(scope, receive, patience),
         )
-        content = await self.invoke(target.id, payload, trace=headers["X-Amzn-Trace-Id"])
+        content = await self.invoke(target.id, payload, trace=read(headers["X-Amzn-Trace-Id"]).of_event)
         try:
             answer = parsed(content, multi_value=group.value.multi_value_headers)
         except BadAnswer as why:

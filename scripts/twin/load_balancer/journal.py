@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -9,6 +10,7 @@ from starlette.types import Message, Scope, Send
 
 KEPT = 50
 LOAD_BALANCER = "load-balancer"
+UNTOLD = {"began", "span_id", "parent_id"}
 
 
 @dataclass(slots=True)
@@ -25,10 +27,16 @@ class Entry:
     status: int = 0  # 0: the client left first
     milliseconds: float = 0.0
     why: str = ""  # the load balancer's reason, where it answered by itself
+    trace_id: str = ""
+    span_id: str = ""  # ours in the trace
+    parent_id: str = ""  # the caller's, where a service called
 
 
 class Journal:
-    def __init__(self) -> None:
+    """`listen` hears of each request when it has ended."""
+
+    def __init__(self, listen: Callable[[Entry], None] = lambda _: None) -> None:
+        self._listen = listen
         self._last: deque[Entry] = deque(maxlen=KEPT)
         self._answers: Counter[tuple[str, str, str]] = Counter()
 
@@ -39,6 +47,7 @@ class Journal:
         entry.milliseconds = round((time.perf_counter() - entry.began) * 1000, 1)
         self._last.appendleft(entry)
         self._answers[entry.service or "-", entry.runtime, f"{entry.status // 100}xx"] += 1
+        self._listen(entry)
 
     def answers(self) -> dict[str, dict[str, dict[str, int]]]:
         """Counts by service, by who answered, by class of status."""
@@ -50,7 +59,7 @@ class Journal:
     def last(self) -> list[dict[str, Any]]:
         """The newest first."""
         entries = [asdict(entry) for entry in self._last]
-        return [{key: value for key, value in entry.items() if key != "began"} for entry in entries]
+        return [{key: value for key, value in entry.items() if key not in UNTOLD} for entry in entries]
 
 
 class Recorder:

@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from scripts.twin.deployment.values import Deployment, HealthCheck
 from scripts.twin.load_balancer.account import Account
 from scripts.twin.load_balancer.balancer import LoadBalancer
+from scripts.twin.load_balancer.journal import Entry
 from scripts.twin.postgres import free_port
 from tests.scripts.twin.balancing import Mirror, opened, served, until
 from tests.scripts.twin.deployments import group_of, local, weighted, with_group
@@ -31,6 +32,7 @@ class Lambda:
         self.status = status
         self.error = error
         self.asked: list[tuple[str, Members]] = []
+        self.traces: list[str] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body, more = b"", True
@@ -38,6 +40,7 @@ class Lambda:
             message = await receive()
             body, more = body + message.get("body", b""), message.get("more_body", False)
         self.asked.append((f"{scope['method']} {scope['path']}", json.loads(body)))
+        self.traces += [value.decode() for name, value in scope["headers"] if name == b"x-amzn-trace-id"]
         payload = self.answer if isinstance(self.answer, bytes) else json.dumps(self.answer).encode()
         headers = [(b"x-amz-function-error", self.error.encode())] if self.error else []
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
@@ -92,6 +95,20 @@ async def test_a_request_reaches_the_function_of_the_group_and_its_answer_the_cl
     assert event["multiValueHeaders"]["x-forwarded-port"] == ["80"]
     assert event["multiValueHeaders"]["x-amzn-trace-id"][0].startswith("Root=1-")
     assert "te" not in event["multiValueHeaders"]
+
+
+@pytest.mark.parametrize(("sampled", "told"), [("", "1"), (";Sampled=1", "1"), (";Sampled=0", "0")])
+async def test_an_event_is_part_of_its_requests_trace_below_what_the_load_balancer_did(sampled: str, told: str) -> None:
+    function, entries = Lambda(), list[Entry]()
+    balancer = LoadBalancer(Account(only_functions()), hurry=100, ended=entries.append)
+    root, parent = "1-6b49d200-0123456789abcdef01234567", "0123456789abcdef"
+    async with served(function) as port, opened(balancer) as (shop, session):
+        balancer.use_functions(f"http://127.0.0.1:{port}")
+        headers = {"X-Amzn-Trace-Id": f"Root={root};Parent={parent}{sampled}"}
+        assert await status_of(session, f"{shop}/products", headers=headers) == 200
+    (entry,) = entries
+    assert (entry.trace_id, entry.parent_id) == (root, parent)
+    assert function.traces == [f"Root={root};Parent={entry.span_id};Sampled={told}"]
 
 
 async def test_without_the_attribute_event_and_answer_have_single_values() -> None:

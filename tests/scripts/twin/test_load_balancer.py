@@ -60,6 +60,7 @@ async def test_forwarded_headers_are_added_and_never_believed_except_the_list_of
         (None, f"Root={TRACE}"),
         ("Root=1-5-6;Sampled=1", f"Self={TRACE};Root=1-5-6;Sampled=1"),
         ("Self=1-2-3;Root=1-5-6", f"Self={TRACE};Root=1-5-6"),
+        ("anything", f"Self={TRACE};anything"),
     ],
 )
 async def test_a_trace_is_begun_or_marked(given: str | None, expected: str) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from scripts.twin.postgres import free_port
 from scripts.twin.programs import busy
 from tests.scripts.asking import ask
 from tests.scripts.twin.deployments import local
+from tests.scripts.twin.segments import TRACE, datagram, segment
 
 
 @contextmanager
@@ -47,6 +49,7 @@ def test_changed_weights_outlive_the_load_balancer_and_a_signal_ends_it_in_order
     file, (shop, origin, control) = tmp_path / "deployment.json", (free_port() for _ in range(3))
     save(local(), file)
     options = [f"--port={shop}", f"--origin-port={origin}", f"--control-port={control}", f"--deployment={file}"]
+    options += [f"--traces-port={(traces := free_port())}", f"--logs={tmp_path}"]
     moved = {"product": {"fargate": 0, "lambda": 7}}
     with running(*options) as process:
         for port in (shop, origin, control):
@@ -64,6 +67,16 @@ def test_changed_weights_outlive_the_load_balancer_and_a_signal_ends_it_in_order
         now: Any = json.loads(ask(control, "/status")[1])
         assert now["weights"]["product"] == moved["product"]
         assert ask(shop, "/products")[0] == 504, "there is no Lambda service here"
+        with socket.socket(type=socket.SOCK_DGRAM) as sending:
+            sending.sendto(datagram(segment("order")), ("127.0.0.1", traces))
+        for port in (shop, control):
+            known = json.loads(ask(port, "/_traces")[1])["traces"]
+            assert [(one["name"], one["status"]) for one in known if one["kind"] == "load-balancer"] == [
+                ("/products", 504)
+            ]
+            assert TRACE in {one["id"] for one in known}
+            assert ask(port, f"/_traces/{TRACE}")[0] == 200
+        assert ask(origin, f"/_traces/{TRACE}")[0] == 403, "there it is a path like any other"
         process.terminate()
         assert process.wait(20) == 0
 

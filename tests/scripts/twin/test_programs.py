@@ -168,7 +168,7 @@ def test_the_shops_own_port_must_be_free() -> None:
 
 
 def test_the_load_balancer_is_told_everything_on_its_command_line() -> None:
-    program = load_balancer(PORTS, Path("/somewhere/deployment.json"))
+    program = load_balancer(PORTS, Path("/somewhere/deployment.json"), Path("/somewhere/logs"))
     assert program.port == PORTS.control
     for option in (
         "--port=8080",
@@ -177,6 +177,7 @@ def test_the_load_balancer_is_told_everything_on_its_command_line() -> None:
         "--deployment=/somewhere/deployment.json",
         "--functions=http://127.0.0.1:8083",
         "--traces-port=8085",
+        "--logs=/somewhere/logs",
         "--target=order=127.0.0.1:9001",
     ):
         assert option in program.command

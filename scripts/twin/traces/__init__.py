@@ -1,0 +1,1 @@
+"""The traces of this machine: segments as X-Ray's agent takes them, the load balancer's own part, the pages."""
