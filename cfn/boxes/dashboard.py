@@ -181,8 +181,8 @@ class Shop:
         logged = [Line(metrics.LOGGED.of(self.compute.logs[one.service]), one.service) for one in self.workloads]
         return Section(
             "What does it cost?",
-            f"What is paid by use. `scripts/tandem cost --env {self.environment.name} --lines` has the prices and counts"
-            " our own metrics, each of which is paid for every value of its dimensions that an hour sees.",
+            f"What is paid by use. `scripts/tandem cost --env {self.environment.name} --lines` has the prices, and"
+            " counts our own metrics, each of which is paid for every value of its dimensions that an hour sees.",
             [
                 *([Widget(title="NAT (bytes)", lines=nats, period=HOUR)] if nats else []),
                 Widget(
