@@ -73,6 +73,7 @@ class Desk:
         self._balancer, self._logs = Balancer(self.hurry), Logs(self.places.logs)
         looked = {one.series for alarm in alarms for one in alarm.series.values()}
         self._instances = [one for one in looked if (one.namespace, one.name) == (DATABASE, "DatabaseConnections")]
+        self.watch.unknown = frozenset(name for name, one in self.watched.items() if not self.known(one))
 
     @property
     def watched(self) -> dict[str, Watched]:
@@ -119,8 +120,7 @@ class Desk:
                 for series, values in await self._measured(http, status):
                     self.watch.samples.add(series, values, now)
                 for change in self.watch.look(now, datetime.now(UTC)):
-                    if self.known(self.watched[change.alarm.name]):
-                        self._tell(change)
+                    self._tell(change)
             await asyncio.sleep(MINUTE / self.hurry)
 
     async def _measured(self, http: aiohttp.ClientSession, status: dict[str, Any]) -> list[Measured]:

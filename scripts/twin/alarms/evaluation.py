@@ -82,14 +82,16 @@ class Watch:
     """All alarms over the same samples, the composite ones after those that they are made of."""
 
     def __init__(self, alarms: Iterable[Alarm], *, began: float = 0) -> None:
+        """`began` is the second from which on there are samples."""
         self.samples = Samples()
         self.watched = {alarm.name: Watched(alarm) for alarm in alarms}
+        self.unknown: frozenset[str] = frozenset()  # what these look at is not measured: they stay as they are
         self._began = began
 
     def look(self, now: float, at: datetime) -> Iterator[Change]:
         """What has changed by this second. Raises Unreadable."""
-        plain = [one for one in self.watched.values() if one.alarm.series]
-        composite = [one for one in self.watched.values() if one.alarm.rule]
+        known = [one for name, one in self.watched.items() if name not in self.unknown]
+        plain, composite = ([one for one in known if bool(one.alarm.rule) is made] for made in (False, True))
         for one in plain:
             if change := one.turn(*one.measured(self.samples, now, self._began), at):
                 yield change
