@@ -27,9 +27,7 @@ def log_group(resource: Resource, bill: Bill) -> Iterator[Item]:
     yield Item(group, price, gigabytes, f"ingestion: {what}")
     yield Item(group, "logs.storage", stored, f"storage: {what}")
     if counting := _counting(resource, bill):
-        yield Item(
-            "metrics", "metrics.custom", declared(counting, bill.usage), "metrics of our own, written as log lines"
-        )
+        yield Item("metrics", "metrics.custom", declared(counting, bill.usage), "metrics written as log lines")
 
 
 def _counting(group: Resource, bill: Bill) -> str:
@@ -48,8 +46,8 @@ def declared(counting: str, usage: Usage) -> float:
     many = {"reason": usage["reasons"], "route": usage["routes"], "step": usage["steps"]}
     counted = 0.0
     for metric in OURS:
-        own = metric.namespace == OPERATIONS_SPACE
-        services = len(metric.services) if own and counting == OPERATIONS else counting in metric.services
+        own = metric.namespace == OPERATIONS_SPACE  # which counts of the services, too
+        services = len(metric.services) * (counting == OPERATIONS) if own else counting in metric.services
         counted += sum(services * prod(many.get(name, 1) for name in one) for one in metric.sets)
     return counted
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from cfn.doctor.findings import Fault, Rules, Severity
@@ -15,6 +16,7 @@ ACROSS = 24  # columns
 MOST_WIDGETS, MOST_SERIES, MOST_OF_ONE = 500, 2500, 500  # "CloudWatch service quotas"
 
 
+@lru_cache(maxsize=8)
 def widgets(board: Resource) -> list[dict[str, Any]]:
     """None when the body is not what it should be. What is filled in later stands in it as its own name."""
     try:
