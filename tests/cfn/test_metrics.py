@@ -5,12 +5,15 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
+
 from cfn import metrics
 from cfn.doctor.emitted import AWS, OURS, PAGES, Emitted, sets_of
 from cfn.metrics import Metric
 from scripts.places import ROOT
 from tests.cfn.rendered import Rendered, walk
 
+PAGE = ROOT / "docs" / "metrics.md"
 # The contract with the services and the operations app: name, unit, own dimension, who emits it.
 DECLARED = {
     ("Tandem/Shop", "Duration", "Milliseconds", "route", ("product", "order", "frontend")),
@@ -41,6 +44,18 @@ def declared(one: Emitted) -> tuple[str, str, str, str, tuple[str, ...]]:
 def test_ours_are_as_the_services_declare_them() -> None:
     assert {declared(one) for one in OURS} == DECLARED
     assert all(PLAIN in one.sets for one in OURS)
+
+
+@pytest.mark.skipif(not PAGE.exists(), reason="docs/metrics.md is not here yet")
+def test_the_page_of_metrics_says_the_same() -> None:
+    """A row: name, unit, sets of dimensions, where, why."""
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| ([\w, ·]+) \|", PAGE.read_text(), re.MULTILINE)
+    said = {
+        (name, unit, frozenset(frozenset(one.split(", ")) for one in sets.split(" · "))) for name, unit, sets in rows
+    }
+    ours = {(one.name, one.unit, frozenset(frozenset(names) for names in one.sets)): one.namespace for one in OURS}
+    assert said <= ours.keys()
+    assert {key for key, namespace in ours.items() if namespace == "Tandem/Shop"} <= said
 
 
 def test_what_the_operations_app_counts_stands_in_its_code() -> None:

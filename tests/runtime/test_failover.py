@@ -17,8 +17,9 @@ from scripts.builds.functions import Bundle
 from scripts.twin.alarms.database import VARIABLE
 from scripts.twin.postgres import Server, local
 from services.chassis.database import Database
+from tests.conftest import administer
 from tests.runtime.operations import Operations, all_healthy, operating, status, until
-from tests.runtime.tandem import Tandem
+from tests.runtime.tandem import Tandem, asked
 
 pytestmark = pytest.mark.slow
 SHARE = 2.0  # seconds that the controller may take to look after all services
@@ -151,3 +152,41 @@ async def dead(operations: Operations, shop: Tandem) -> None:
     shop.tasks["frontend"].stop()
     for alarm in ("frontend-no-healthy-host", "edge-httpcode-elb-5xx-count", "shop-burn-fast"):
         await until(partial(operations.heard, alarm))
+
+
+async def test_an_oversale_and_background_work_that_fails_are_told(
+    shop: Tandem,
+    operations: Operations,
+    database_urls: dict[str, str],
+) -> None:
+    """By functions, whose metrics leave with the event. The constraint is made to want more than the statement does."""
+    pytest.importorskip("services.chassis.metrics", reason="the services do not count yet")
+    await until(operations.all_well)
+    await shop.weigh(0, 100, ("product",))
+    product = await shop.product(stock=5)
+    damage = (
+        "ALTER TABLE catalog.product DROP CONSTRAINT product_stock_check,"
+        " ADD CONSTRAINT product_stock_check CHECK (stock >= {}) NOT VALID",
+        "ALTER TABLE catalog.{} RENAME TO {}",
+    )
+    administer(database_urls["admin"], damage[0].format(5))
+    try:
+        less = {"delta": -1, "reason": "a test"}
+        target, headers = f"{shop.url}/products/{product}/stock", {"Idempotency-Key": "less"}
+        headers["Authorization"] = f"Bearer {shop.keys.admin}"
+        assert (await asked("POST", target, headers, less)).status == 409
+        await until(partial(operations.heard, "product-oversell-guard"))
+    finally:
+        administer(database_urls["admin"], damage[0].format(0))
+    administer(database_urls["admin"], damage[1].format("reservation", "away"))
+    try:
+        await until(partial(broken_again, shop, operations))
+    finally:
+        administer(database_urls["admin"], damage[1].format("away", "reservation"))
+        await shop.weigh(100, 0, ("product",))
+
+
+async def broken_again(shop: Tandem, operations: Operations) -> bool:
+    """One more round of background work that fails, until somebody hears of it."""
+    await shop.work("product")
+    return await operations.heard("product-background")
