@@ -154,6 +154,13 @@ async def dead(operations: Operations, shop: Tandem) -> None:
         await until(partial(operations.heard, alarm))
 
 
+STRICTER = (
+    "ALTER TABLE catalog.product DROP CONSTRAINT product_stock_check,"
+    " ADD CONSTRAINT product_stock_check CHECK (stock >= {}) NOT VALID"
+)
+MOVED = "ALTER TABLE catalog.{} RENAME TO {}"
+
+
 async def test_an_oversale_and_background_work_that_fails_are_told(
     shop: Tandem,
     operations: Operations,
@@ -164,12 +171,7 @@ async def test_an_oversale_and_background_work_that_fails_are_told(
     await until(operations.all_well)
     await shop.weigh(0, 100, ("product",))
     product = await shop.product(stock=5)
-    damage = (
-        "ALTER TABLE catalog.product DROP CONSTRAINT product_stock_check,"
-        " ADD CONSTRAINT product_stock_check CHECK (stock >= {}) NOT VALID",
-        "ALTER TABLE catalog.{} RENAME TO {}",
-    )
-    administer(database_urls["admin"], damage[0].format(5))
+    administer(database_urls["admin"], STRICTER.format(5))
     try:
         less = {"delta": -1, "reason": "a test"}
         target, headers = f"{shop.url}/products/{product}/stock", {"Idempotency-Key": "less"}
@@ -177,12 +179,12 @@ async def test_an_oversale_and_background_work_that_fails_are_told(
         assert (await asked("POST", target, headers, less)).status == 409
         await until(partial(operations.heard, "product-oversell-guard"))
     finally:
-        administer(database_urls["admin"], damage[0].format(0))
-    administer(database_urls["admin"], damage[1].format("reservation", "away"))
+        administer(database_urls["admin"], STRICTER.format(0))
+    administer(database_urls["admin"], MOVED.format("reservation", "away"))
     try:
         await until(partial(broken_again, shop, operations))
     finally:
-        administer(database_urls["admin"], damage[1].format("away", "reservation"))
+        administer(database_urls["admin"], MOVED.format("away", "reservation"))
         await shop.weigh(100, 0, ("product",))
 
 
