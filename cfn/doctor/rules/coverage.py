@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from cfn.doctor.emitted import OWNERS
 from cfn.doctor.findings import Fault, Rules
-from cfn.doctor.graph import Resource, World
+from cfn.doctor.graph import Key, Resource, World, fact
 from cfn.doctor.metrics import ALARM, dimensions, metrics
 from cfn.doctor.rules.fallback import twins
 from cfn.doctor.services import services
@@ -17,12 +17,18 @@ PER_DATABASE = ("CPUUtilization", "FreeStorageSpace", "DatabaseConnections")
 
 
 def watching(world: World, name: str, resource: Resource | None) -> list[Resource]:
-    return [
-        alarm
-        for alarm in world.of(ALARM)
-        for _, metric in metrics(alarm)
-        if metric.get("MetricName") == name and resource and resource in world.all_at(list(dimensions(metric).values()))
-    ]
+    """The alarms on this metric of this resource."""
+    return watchers(world).get((name, resource.key), []) if resource else []
+
+
+@fact
+def watchers(world: World) -> dict[tuple[str, Key], list[Resource]]:
+    """Alarms by the metric and by each resource that its dimensions lead to."""
+    found: dict[tuple[str, Key], list[Resource]] = {}
+    for alarm, metric in _looked_at(world):
+        for resource in world.all_at(list(dimensions(metric).values())):
+            found.setdefault((str(metric.get("MetricName")), resource.key), []).append(alarm)
+    return found
 
 
 @rule("TND-OBS-05", "Every service, its twin, the database and the balancer are watched")

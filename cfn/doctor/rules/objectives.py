@@ -37,7 +37,7 @@ def windows(world: World) -> Iterator[Fault]:
         if len(parts) != 2 * len(found):
             yield Fault(composite, "AlarmRule", "windows stand alone in it", "write (ALARM(long) AND ALARM(short))")
         for long, short in found:
-            said, other = _promise(long, SHORT), _promise(short, 1)
+            said, other = _promise(long, 1), _promise(short, SHORT)
             if said is None or said != other:
                 yield Fault(short, "Threshold", f"{other} is not {said}", f"ask for the rate of {long}")
             else:
@@ -63,9 +63,9 @@ def _window(alarm: Resource) -> float:
     return max((seconds or 0 for _, seconds in periods_of(alarm)), default=0)
 
 
-def _promise(alarm: Resource, part: int) -> Promise | None:
-    """What a window of `1/part` of the long one promises, by its threshold and its rate."""
-    seconds = int(_window(alarm) * SHORT / part)
+def _promise(alarm: Resource, times: int) -> Promise | None:
+    """What a window promises, by its threshold and its rate; so many `times` it is in the long one."""
+    seconds = int(_window(alarm) * times)
     threshold, rate = number(alarm.get("Threshold")), RATES.get(seconds)
     found = [metric for _, metric in metrics(alarm)]
     if threshold is None or rate is None or not found:
