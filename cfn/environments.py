@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from cfn.promises import WHOLE, Objective, Selling
 from cfn.values import (
     Addresses,
     BadValue,
@@ -78,6 +79,14 @@ SERVICES = (
     ),
 )
 
+# A page asks the catalogue several times and an order asks it twice, so that each promises more than who asks it.
+OBJECTIVES = (
+    Objective(subject=WHOLE),
+    Objective(subject="product", within=300),
+    Objective(subject="order", within=1000),
+    Objective(subject="frontend", within=800),
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
@@ -96,6 +105,8 @@ class Environment:
     functions: Functions = field(default_factory=Functions)
     database: Database = field(default_factory=Database)
     cache: Cache | None = None
+    objectives: tuple[Objective, ...] = OBJECTIVES
+    selling: Selling = field(default_factory=Selling)
     insights: Literal["disabled", "enabled", "enhanced"] = "enabled"  # of the containers
     log_days: int = 7
     protected: bool = False  # against deletion: load balancer and stacks
@@ -106,6 +117,7 @@ class Environment:
         self._check_edge()
         self._check_routes()
         self._check_connections()
+        self._check_objectives()
 
     def _check_edge(self) -> None:
         require(self.edge in {"public-alb", "vpc-origin"}, f"The edge is public-alb or vpc-origin, not {self.edge!r}.")
@@ -141,6 +153,13 @@ class Environment:
             f"Tasks and functions could open {wanted} connections; a {self.database.instance} takes"
             f" {self.database.connections}.",
         )
+
+    def _check_objectives(self) -> None:
+        subjects = [objective.subject for objective in self.objectives]
+        known = {WHOLE, *(service.name for service in self.services)}
+        require(subjects, "Without an objective nobody knows when the shop is too bad: give at least one.")
+        require(set(subjects) <= known, f"Objectives are about {', '.join(sorted(known))}, not {subjects}.")
+        require(len(set(subjects)) == len(subjects), "Two objectives have the same subject.")
 
 
 # What the local twin runs. No domain and no certificate: the private door of CloudFront needs neither.
@@ -194,6 +213,9 @@ ENVIRONMENTS = {
         capacity=Capacity(base=0, on_demand=0, spot=1),
         functions=Functions(memory=512),
         database=Database(monitoring=0),
+        # An objective is two dollars of alarms a month: here there is one, on what customers see.
+        objectives=(Objective(subject="frontend", available=99.5, within=1500),),
+        selling=Selling(hours=6),
         insights="disabled",
     ),
 }

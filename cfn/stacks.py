@@ -29,11 +29,13 @@ from cfn.boxes.firewall import firewall
 from cfn.boxes.keys import keys
 from cfn.boxes.load_balancer import load_balancer
 from cfn.boxes.network import network
+from cfn.boxes.objectives import objectives
 from cfn.boxes.observability import observability
 from cfn.boxes.ops import ops
 from cfn.boxes.registry import registry
 from cfn.boxes.rotation import rotation
 from cfn.boxes.security import security
+from cfn.boxes.selling import selling
 from cfn.boxes.service import fargate
 from cfn.boxes.tracing import tracing
 from cfn.environments import Environment
@@ -74,7 +76,9 @@ def table(environment: Environment) -> tuple[Row, ...]:
         Row("fallback", "The services on Lambda", (fallback,)),
         *services,
         Row("cdn", "CloudFront, firewall and names", (firewall, cdn)),
-        Row("watch", "Alarms, dashboard and traces", (observability, dashboard, tracing)),
+        Row("watch", "Alarms and traces", (observability, selling, tracing)),
+        Row("objectives", "What customers are promised, and how fast it is used up", (objectives,)),
+        Row("dashboard", "One page about the shop", (dashboard,)),
         Row("ops", "The operations app: alarms to Slack, failover, clean-up", (ops,)),
     )
 

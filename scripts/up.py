@@ -106,7 +106,7 @@ async def operate(options: argparse.Namespace, terminal: Terminal) -> None:
             if not urgent and not options.no_fallback:
                 serving = await fallback(terminal, children, functions, urgent=False)
             if serving:
-                await watched(terminal, children, ports)
+                await watched(terminal, children, operations(ports, server.url, LOCAL / "logs"), ports.slack_url)
             await asyncio.Event().wait()
 
 
@@ -182,9 +182,9 @@ async def fallback(terminal: Terminal, children: Supervisor, functions: Program,
     return True
 
 
-async def watched(terminal: Terminal, children: Supervisor, ports: Ports) -> None:
+async def watched(terminal: Terminal, children: Supervisor, program: Program, slack_url: str) -> None:
     """Start the alarms and the operations app behind them. The shop does without where that cannot be done."""
-    began, program = time.monotonic(), operations(ports)
+    began = time.monotonic()
     try:
         await finished(python("scripts", "build", "ops", "--here"), LOCAL / "logs" / "build-ops.log", nice=LOWEST)
         await children.start(program)
@@ -193,7 +193,7 @@ async def watched(terminal: Terminal, children: Supervisor, ports: Ports) -> Non
         terminal.failed(program.name)
         terminal.say(f"      The shop runs without its operations app: {problem}")
         return
-    terminal.done(program.name, time.monotonic() - began, f"{ports.slack_url} shows what it posts")
+    terminal.done(program.name, time.monotonic() - began, f"{slack_url} shows what it posts")
 
 
 @contextlib.asynccontextmanager

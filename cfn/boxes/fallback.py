@@ -11,12 +11,13 @@ from troposphere.cloudwatch import Alarm
 from troposphere.logs import LogGroup
 
 from cfn import names
-from cfn.alarms import Limit, Series, alarm
+from cfn.alarms import Limit, alarm
 from cfn.boxes.alerts import Alerts
 from cfn.boxes.tracing import tracing_permissions
 from cfn.configuration import Configuration, configuration
 from cfn.environments import Environment, Service
 from cfn.foundation import Backing, Foundation
+from cfn.metrics import FUNCTION_ERRORS, THROTTLES
 from cfn.permissions import EVERYTHING, allow, role
 from cfn.wiring import Value
 
@@ -201,13 +202,11 @@ def _alarms(
 ) -> Alarm:
     """The alarm on its errors."""
     reasons = {
-        "Throttles": "The fallback is at its reserved concurrency: customers get 502. The database bounds it.",
-        "Errors": "The fallback fails: a failover to it would help nobody. One crash is bad luck, three are not.",
+        THROTTLES: "The fallback is at its reserved concurrency: customers get 502. The database bounds it.",
+        FUNCTION_ERRORS: "The fallback fails: moving to it would help nobody. One crash is bad luck, three are not.",
     }
     for metric, reason in reasons.items():
-        series = Series(
-            namespace="AWS/Lambda", metric=metric, statistic="Sum", dimensions={"FunctionName": Ref(function)}
-        )
-        parts = (service.name, "function", metric.lower())
+        parts = (service.name, "function", metric.name.lower())
+        series = metric.of(Ref(function))
         last = alarm(template, environment, alerts, parts, reason, series, Limit(threshold=2, periods=5, datapoints=1))
     return last

@@ -5,14 +5,14 @@ from dataclasses import replace
 
 from troposphere import GetAtt, Template, sqs
 
-from cfn.alarms import BELOW, Limit, Series, alarm
+from cfn.alarms import BELOW, Limit, alarm
 from cfn.boxes.alerts import Alerts
 from cfn.environments import Environment
+from cfn.metrics import FUNCTION_ERRORS, INVOCATIONS, QUEUED, SLACK_FAILED
 from cfn.operations import Handler
 from cfn.wiring import Value
 
-# What the app counts itself (`chalice_app/chalicelib/telemetry.py`).
-NAMESPACE, SERVICE = "Tandem/Operations", "operations"
+SERVICE = "operations"  # what the app calls itself where it counts (`chalice_app/chalicelib/telemetry.py`)
 
 
 def watch(
@@ -25,32 +25,20 @@ def watch(
     by_mail = replace(alerts, topic=alerts.mail)
     once = Limit(threshold=0, period=300, periods=1, datapoints=1)
     for handler, name in functions.items():
-        series = _of_function("Errors", name)
         reason = f"{handler.what}: it failed. Its log says why; Lambda tries an event {handler.retries} times more."
-        alarm(template, environment, by_mail, _parts(handler.name, "errors"), reason, series, once)
+        alarm(template, environment, by_mail, _parts(handler.name, "errors"), reason, FUNCTION_ERRORS.of(name), once)
     for title, queue in queues.items():
-        dimensions = {"QueueName": GetAtt(queue, "QueueName")}
-        series = Series(
-            namespace="AWS/SQS",
-            metric="ApproximateNumberOfMessagesVisible",
-            statistic="Maximum",
-            dimensions=dimensions,
-        )
+        series = QUEUED.of(GetAtt(queue, "QueueName"))
         alarm(template, environment, by_mail, _parts(title), QUEUES[title], series, once)
-    slack = Series(
-        namespace=NAMESPACE,
-        metric="SlackDeliveryFailed",
-        statistic="Sum",
-        dimensions={"service": SERVICE, "environment": environment.name},
-    )
+    slack = SLACK_FAILED.of(environment.name, SERVICE)
     reason = "Slack takes no messages: whoever relies on it hears nothing. Alarms still come by e-mail."
     alarm(template, environment, by_mail, _parts("slack"), reason, slack, once)
     for handler, name in functions.items():
         if handler.schedule == "rate(1 minute)":
             reason = "Nobody has looked after the failover for five minutes: neither a move nor a way back happens."
             silent = Limit(threshold=1, comparison=BELOW, periods=5, datapoints=5, missing="breaching")
-            series = _of_function("Invocations", name)
-            alarm(template, environment, by_mail, _parts(handler.name, "silent"), reason, series, silent)
+            parts = _parts(handler.name, "silent")
+            alarm(template, environment, by_mail, parts, reason, INVOCATIONS.of(name), silent)
 
 
 QUEUES = {
@@ -61,7 +49,3 @@ QUEUES = {
 
 def _parts(*words: str) -> tuple[str, ...]:
     return "ops", *(word.replace("_", "-") for word in words)
-
-
-def _of_function(metric: str, name: Value) -> Series:
-    return Series(namespace="AWS/Lambda", metric=metric, statistic="Sum", dimensions={"FunctionName": name})

@@ -1,10 +1,9 @@
 """The settings of the operations app: what belongs to which service, which alarms count, where Slack messages go."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from troposphere import AWSHelperFn, Parameter, Ref, Sub, Template
+from troposphere import Parameter, Ref, Template
 
 from cfn import names
 from cfn.boxes.cluster import Compute
@@ -15,7 +14,8 @@ from cfn.boxes.registry import repository_name
 from cfn.boxes.service import Workload
 from cfn.environments import Environment
 from cfn.operations import HANDLERS
-from cfn.wiring import Value, minified
+from cfn.texts import Bare, text_of
+from cfn.wiring import Value
 
 HEALTHY_MINUTES = 5  # that the containers must have been well before they get their requests back
 HOLD_MINUTES = 10  # between two moves of one service
@@ -124,33 +124,3 @@ def log_prefixes(environment: Environment) -> list[str]:
     """Of log groups: those that the templates make, and those that Lambda makes where no template does."""
     own = names.name(environment, "")
     return [own, f"/aws/lambda/{own}"]
-
-
-@dataclass(frozen=True, slots=True)
-class Bare:
-    """An open value that stands in JSON without quotation marks."""
-
-    value: Value
-
-
-def text_of(document: Any) -> Value:
-    """JSON as a string whose open values CloudFormation fills in: names and ARNs, which need no escaping there."""
-    values: dict[str, Value] = {}
-    written = minified(_marked(document, values))
-    for name in [name for name, value in values.items() if isinstance(value, Bare)]:
-        written = written.replace(f'"${{{name}}}"', f"${{{name}}}")
-        values[name] = values[name].value
-    return Sub(written, **values)
-
-
-def _marked(value: Any, values: dict[str, Value]) -> Any:
-    """The same with a variable for each open value, which goes into `values`."""
-    if isinstance(value, Mapping):
-        return {key: _marked(item, values) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_marked(item, values) for item in value]
-    if isinstance(value, AWSHelperFn | Bare):
-        name = next((name for name, known in values.items() if known == value), f"V{len(values)}")
-        values.setdefault(name, value)
-        return f"${{{name}}}"
-    return value

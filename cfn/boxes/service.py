@@ -6,7 +6,7 @@ from troposphere import GetAtt, Ref, Template, ecs
 from troposphere import elasticloadbalancingv2 as elb
 from troposphere.cloudwatch import Alarm
 
-from cfn.alarms import BELOW, Limit, Series, alarm, ratio
+from cfn.alarms import BELOW, Limit, alarm, calculated
 from cfn.boxes.alerts import Alerts
 from cfn.boxes.cluster import Compute, strategy
 from cfn.boxes.fallback import Fallback
@@ -17,6 +17,7 @@ from cfn.boxes.task import START_PERIOD, runtime, task, version
 from cfn.configuration import configuration
 from cfn.environments import Environment, Service
 from cfn.foundation import Backing, Foundation
+from cfn.metrics import HEALTHY_HOSTS, TARGET_ERRORS, TARGET_REQUESTS, TARGET_SECONDS, UNHEALTHY_HOSTS
 from cfn.wiring import Value
 
 GRACE = START_PERIOD + 60  # seconds; a migration may come before the service's own start
@@ -118,11 +119,6 @@ def _deployment(watched: list[Alarm]) -> ecs.DeploymentConfiguration:
     )
 
 
-def _of_group(metric: str, statistic: str, group: elb.TargetGroup, balancer: Balancer) -> Series:
-    dimensions = {"TargetGroup": GetAtt(group, "TargetGroupFullName"), "LoadBalancer": balancer.full_name}
-    return Series(namespace="AWS/ApplicationELB", metric=metric, statistic=statistic, dimensions=dimensions)
-
-
 def _rollback_alarms(
     template: Template,
     environment: Environment,
@@ -131,15 +127,16 @@ def _rollback_alarms(
     balancer: Balancer,
     alerts: Alerts,
 ) -> list[Alarm]:
-    errors = ratio(
+    containers = GetAtt(group, "TargetGroupFullName"), balancer.full_name
+    errors = calculated(
         template,
         environment,
         alerts,
         (service.name, "errors"),
         "More than 5 % of at least 20 requests a minute failed in the containers; below 20 one client could do that.",
         {
-            "errors": _of_group("HTTPCode_Target_5XX_Count", "Sum", group, balancer),
-            "requests": _of_group("RequestCount", "Sum", group, balancer),
+            "errors": TARGET_ERRORS.of(*containers),
+            "requests": TARGET_REQUESTS.of(*containers),
         },
         "IF(requests >= 20, 100 * FILL(errors, 0) / requests, 0)",
         Limit(threshold=5),
@@ -150,7 +147,7 @@ def _rollback_alarms(
         alerts,
         (service.name, "latency"),
         "One request in twenty took longer than a second, for minutes: customers notice from there on.",
-        _of_group("TargetResponseTime", "p95", group, balancer),
+        TARGET_SECONDS.of(*containers),
         Limit(threshold=1, periods=5, datapoints=3),
     )
     return [errors, latency]
@@ -165,13 +162,14 @@ def _health_alarm(
     alerts: Alerts,
 ) -> Alarm:
     """The operations app moves the service to its functions when nobody is left. No data is nobody, too."""
+    containers = GetAtt(group, "TargetGroupFullName"), balancer.full_name
     alarm(
         template,
         environment,
         alerts,
         (service.name, "unhealthy-hosts"),
         "A container has failed its health check for five minutes, and ECS has not replaced it.",
-        _of_group("UnHealthyHostCount", "Maximum", group, balancer),
+        UNHEALTHY_HOSTS.of(*containers),
         Limit(threshold=0, periods=5, datapoints=5),
     )
     return alarm(
@@ -180,6 +178,6 @@ def _health_alarm(
         alerts,
         (service.name, "no-healthy-host"),
         "No container answers its health check: the failover to Lambda starts from here.",
-        _of_group("HealthyHostCount", "Maximum", group, balancer),
+        HEALTHY_HOSTS.of(*containers),
         Limit(threshold=1, comparison=BELOW, periods=2, datapoints=2, missing="breaching"),
     )

@@ -40,6 +40,7 @@ GROUPS: Mapping[str, Group] = {
     "secrets": Group("Secrets Manager"),
     "kms": Group("KMS"),
     "alarms": Group("Alarms and their e-mails"),
+    "metrics": Group("Metrics of the services and of the operations app"),
     "insights": Group("Container Insights"),
     "flow": Group("VPC flow logs"),
     "fallback": Group("Fallback functions"),

@@ -34,6 +34,14 @@ OPERATIONS: Mapping[str, frozenset[str]] = {
     "app.clean_logs": CLEANING | {"TABLE"},
 }
 
+# Per cent of requests not failed, and per cent (0 is no promise) answered within so many milliseconds.
+PROMISED: Mapping[str, tuple[float, float, int]] = {
+    "shop": (99.9, 0, 0),
+    "product": (99.9, 95, 300),
+    "order": (99.9, 95, 1000),
+    "frontend": (99.9, 95, 800),
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectations:
@@ -52,6 +60,7 @@ class Expectations:
     zones: int = 3
     seed_demo: bool = False
     monitoring: bool = True  # of the database's operating system
+    objectives: Mapping[str, tuple[float, float, int]] = field(default_factory=lambda: PROMISED)
     settings: frozenset[str] = frozenset(
         {
             "BACKGROUND",
@@ -80,7 +89,14 @@ class Expectations:
 
 ENVIRONMENTS: Mapping[str, Expectations] = {
     "dev": Expectations(environment="dev", spot=False, seed_demo=True),
-    "lean": Expectations(environment="lean", nat="none", insights=False, always_on=0, monitoring=False),
+    "lean": Expectations(
+        environment="lean",
+        nat="none",
+        insights=False,
+        always_on=0,
+        monitoring=False,
+        objectives={"frontend": (99.5, 95, 1500)},
+    ),
     "prod": Expectations(
         environment="prod",
         nat="per-zone",

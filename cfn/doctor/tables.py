@@ -68,13 +68,11 @@ STATED: dict[str, dict[str, frozenset[Any]]] = {
     },
     "AWS::CloudWatch::Alarm": {
         "ActionsEnabled": ON,
-        "AlarmActions": ANY,
         "AlarmDescription": ANY,
         "AlarmName": ANY,
         "ComparisonOperator": one_of("GreaterThanThreshold", "GreaterThanOrEqualToThreshold", "LessThanThreshold"),
         "DatapointsToAlarm": ANY,
         "EvaluationPeriods": ANY,
-        "OKActions": ANY,
         "Threshold": ANY,
         "TreatMissingData": ANY,
     },

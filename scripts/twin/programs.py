@@ -12,6 +12,7 @@ from pathlib import Path
 from scripts.databases import OWNERS, service_url
 from scripts.places import ROOT
 from scripts.terminal import Problem
+from scripts.twin.alarms.database import VARIABLE
 from scripts.twin.deployment.values import Deployment
 from scripts.twin.keys import Keys, write_private
 from scripts.twin.postgres import free_port
@@ -203,8 +204,8 @@ def lambda_service(deployment: Deployment, ports: Ports, admin_url: str, secrets
     )
 
 
-def operations(ports: Ports) -> Program:
-    """The alarms of the templates, and the operations app that they wake."""
+def operations(ports: Ports, admin_url: str, logs: Path) -> Program:
+    """The alarms of the templates, and the operations app that they wake; `logs` is where the others' output goes."""
     return Program(
         name="operations",
         command=python(
@@ -212,8 +213,9 @@ def operations(ports: Ports) -> Program:
             f"--port={ports.alarms}",
             f"--control={ports.control_url}",
             f"--functions={ports.lambda_url}",
+            f"--logs={logs}",
         ),
-        environment=inherited(),
+        environment={**inherited(), VARIABLE: admin_url},
         folder=ROOT,
         port=ports.alarms,
     )

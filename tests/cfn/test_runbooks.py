@@ -8,7 +8,15 @@ from scripts.places import ROOT
 from tests.cfn.rendered import Rendered
 
 PAGE = "https://example.com/docs/operations.md"
-ANCHORS = set(re.findall(r'<a id="([\w-]+)"></a>', (ROOT / "docs" / "operations.md").read_text()))
+TEXT = (ROOT / "docs" / "operations.md").read_text()
+COLUMNS = ["alarm", "means", "look first", "do"]
+ROWS = [
+    [cell.strip() for cell in line.strip("|").split(" | ")]
+    for line in TEXT.partition("## What each alarm means")[2].splitlines()
+    if line.startswith("| ")
+]
+ANCHOR = re.compile(r'<a id="([\w-]+)"></a>')
+ANCHORS = set(ANCHOR.findall(TEXT))
 
 
 def linked(deployment: Rendered) -> set[str]:
@@ -28,6 +36,21 @@ def test_every_row_has_its_alarm(deployments: dict[str, Rendered]) -> None:
     assert ANCHORS - {anchor for deployment in deployments.values() for anchor in linked(deployment)} == set()
 
 
+def test_every_row_says_what_it_means_where_to_look_and_what_to_do() -> None:
+    head, *rows = ROWS
+    assert head == COLUMNS
+    assert len(rows) > 30
+    for row in rows:
+        assert len(row) == len(COLUMNS), row
+        assert ANCHOR.findall(row[0]), row
+        assert all(len(cell) > 5 and cell.endswith(".") for cell in row[1:]), row
+
+
+def test_no_alarm_has_two_rows() -> None:
+    found = ANCHOR.findall(TEXT)
+    assert len(found) == len(set(found))
+
+
 def test_the_operations_app_is_told_to_link_there(deployment: Rendered) -> None:
     functions = [one for one in deployment.resources("AWS::Lambda::Function") if one.stack == "ops"]
     pages = {str(one["Environment"]["Variables"]["RUNBOOKS"]) for one in functions}
@@ -35,7 +58,9 @@ def test_the_operations_app_is_told_to_link_there(deployment: Rendered) -> None:
     assert pages.pop().endswith("/docs/operations.md")
 
 
-def test_what_customers_feel_wakes_somebody(deployment: Rendered) -> None:
+def test_what_customers_feel_wakes_somebody_unless_it_can_wait_until_morning(deployment: Rendered) -> None:
     composites = deployment.resources("AWS::CloudWatch::CompositeAlarm")
     assert composites
-    assert all("[critical]" in alarm["AlarmDescription"] for alarm in composites)
+    for alarm in composites:
+        slow = alarm["AlarmName"].endswith("-burn-slow")
+        assert ("[warning]" if slow else "[critical]") in alarm["AlarmDescription"]

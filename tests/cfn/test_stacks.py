@@ -68,6 +68,8 @@ def test_stacks_come_in_the_order_of_the_table(dev: Rendered) -> None:
         "frontend",
         "cdn",
         "watch",
+        "objectives",
+        "dashboard",
         "ops",
     ]
 

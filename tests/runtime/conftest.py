@@ -5,11 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from scripts.builds.functions import Bundle
 from scripts.terminal import Problem
 from scripts.twin.functions.code import runtime
 from tests.conftest import PASSWORDS
 from tests.runtime import shops
 from tests.runtime.tandem import Tandem, tandem
+from tests.scripts.needs import operations_bundle
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +34,9 @@ def shop(
 ) -> Iterator[Tandem]:
     with tandem(tmp_path_factory.mktemp("tandem"), database_urls["admin"], PASSWORDS) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def bundle() -> Bundle:
+    """The operations app, built here, so that its program does not have to while somebody waits for it."""
+    return operations_bundle()

@@ -1,73 +1,38 @@
 """The whole way of an alarm, by the real programs: container dead, alarm, operations app, rule, functions, and back."""
 
 import asyncio
-import json
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 import pytest
 
 from scripts.builds.functions import Bundle
-from scripts.places import ROOT
-from scripts.twin.postgres import free_port
-from scripts.twin.processes import Program
-from scripts.twin.programs import inherited, python
-from tests.chaos.processes import Process
+from scripts.twin.alarms.database import VARIABLE
+from scripts.twin.postgres import Server, local
+from services.chassis.database import Database
+from tests.conftest import administer
+from tests.runtime.operations import Operations, all_healthy, operating, status, until
 from tests.runtime.tandem import Tandem, asked
-from tests.scripts.needs import operations_bundle
 
 pytestmark = pytest.mark.slow
-HURRY = 60.0  # a minute lasts a second
-PATIENCE = 30.0  # seconds for what takes a few
 SHARE = 2.0  # seconds that the controller may take to look after all services
 
 
-@pytest.fixture(scope="module")
-def bundle() -> Bundle:
-    """Built here, so that the program does not have to while somebody waits for it."""
-    return operations_bundle()
-
-
 @pytest.fixture
-async def operations(shop: Tandem, bundle: Bundle) -> AsyncIterator["Operations"]:  # noqa: ARG001 - it has to be there
+async def operations(shop: Tandem, bundle: Bundle) -> AsyncIterator[Operations]:  # noqa: ARG001 - it has to be there
     """Begins when all is well, with a function that has been asked lately, as its schedule sees to on AWS."""
     await shop.running("product", "order", "frontend")
     await until(lambda: all_healthy(shop))
     assert (await shop.work("product")).status == 200
-    port = free_port()
-    control, functions = f"http://127.0.0.1:{shop.ports.control}", shop.ports.lambda_url
-    command = python(
-        "scripts.twin.alarms", f"--port={port}", f"--control={control}", f"--functions={functions}", f"--hurry={HURRY}"
-    )
-    program = Program(name="alarms", command=command, environment=inherited(), folder=ROOT, port=port)
-    process = Process(program, shop.folder / "alarms.log")
-    process.start()
-    try:
-        await process.ready()
-        yield Operations(f"http://127.0.0.1:{port}")
-    finally:
-        process.stop()
-
-
-@dataclass(frozen=True, slots=True)
-class Operations:
-    url: str
-
-    async def status(self) -> Any:
-        return (await asked("GET", f"{self.url}/status", {})).json()
-
-    async def posts(self) -> list[str]:
-        return [json.dumps(post["body"]) for post in (await asked("GET", f"{self.url}/slack", {})).json()]
-
-    async def all_well(self) -> bool:
-        """Whatever the twin can know is OK."""
-        known = [one["state"] for one in (await self.status())["alarms"].values() if one["known"]]
-        return bool(known) and set(known) == {"OK"}
+    async with operating(shop) as running:
+        yield running
 
 
 @dataclass(slots=True)
@@ -77,9 +42,9 @@ class Customers:
     answers: Counter[tuple[str, int]] = field(default_factory=Counter)
     first: float = 0.0
 
-    async def come(self, shop: Tandem) -> None:
+    async def come(self, shop: Tandem, target: str) -> None:
         while True:
-            reply = await shop.ask("GET", "/products?limit=1")
+            reply = await shop.ask("GET", target)
             self.answers[reply.runtime, reply.status] += 1
             if reply.runtime == "lambda" and not self.first:
                 self.first = time.monotonic()
@@ -87,31 +52,15 @@ class Customers:
 
 
 @asynccontextmanager
-async def load(shop: Tandem) -> AsyncIterator[Customers]:
+async def load(shop: Tandem, target: str = "/products?limit=1") -> AsyncIterator[Customers]:
     customers = Customers()
-    task = asyncio.create_task(customers.come(shop))
+    task = asyncio.create_task(customers.come(shop, target))
     try:
         yield customers
     finally:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-
-
-async def until(what: Any, seconds: float = PATIENCE) -> None:
-    deadline = time.monotonic() + seconds
-    while not await what():
-        assert time.monotonic() < deadline, f"{what} did not come true"
-        await asyncio.sleep(0.1)
-
-
-async def status(shop: Tandem) -> Any:
-    return (await asked("GET", shop.ports.status_url, {"Accept": "application/json"})).json()
-
-
-async def all_healthy(shop: Tandem) -> bool:
-    groups = [group for group in (await status(shop))["groups"] if group["runtime"] == "fargate"]
-    return all(target["state"] == "healthy" for group in groups for target in group["targets"])
 
 
 async def product_rules(shop: Tandem) -> list[dict[str, Any]]:
@@ -156,3 +105,90 @@ async def test_a_dead_container_is_replaced_by_functions_and_comes_back(shop: Ta
 
 async def is_true(value: Any) -> bool:
     return bool(value)
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[tuple[Server, Database]]:
+    """One of our own, that may be ended, and somebody who is connected."""
+    server = await asyncio.to_thread(local, tmp_path, durable=False)
+    somebody = Database(server.url, size=1)
+    try:
+        async with somebody.connection() as connection:
+            assert await connection.fetch_value("SELECT 1") == 1
+        yield server, somebody
+    finally:
+        await somebody.close()
+        server.stop()
+
+
+async def test_a_dead_container_a_full_function_and_a_lost_database_are_told(
+    shop: Tandem,
+    bundle: Bundle,  # noqa: ARG001 - it has to be there
+    database: tuple[Server, Database],
+) -> None:
+    server, _ = database
+    await shop.running("product", "order", "frontend")
+    await until(lambda: all_healthy(shop))
+    async with operating(shop, {VARIABLE: server.url}) as operations:
+        await until(operations.all_well)
+        async with load(shop, "/"):
+            await asyncio.gather(lost(operations, server), full(operations, shop), dead(operations, shop))
+
+
+async def lost(operations: Operations, server: Server) -> None:
+    await asyncio.to_thread(server.stop)
+    await until(partial(operations.heard, "database-gone"))
+
+
+async def full(operations: Operations, shop: Tandem) -> None:
+    """More events at once than the order function has sandboxes reserved."""
+    replies = await asyncio.gather(*(shop.work("order") for _ in range(12)))
+    assert [reply.status for reply in replies].count(429) > 2
+    await until(partial(operations.heard, "order-function-throttles"))
+
+
+async def dead(operations: Operations, shop: Tandem) -> None:
+    """The load balancer answers by itself until the service has moved: an error at the edge, and of the budget."""
+    shop.tasks["frontend"].stop()
+    for alarm in ("frontend-no-healthy-host", "edge-httpcode-elb-5xx-count", "shop-burn-fast"):
+        await until(partial(operations.heard, alarm))
+
+
+STRICTER = (
+    "ALTER TABLE catalog.product DROP CONSTRAINT product_stock_check,"
+    " ADD CONSTRAINT product_stock_check CHECK (stock >= {}) NOT VALID"
+)
+MOVED = "ALTER TABLE catalog.{} RENAME TO {}"
+
+
+async def test_an_oversale_and_background_work_that_fails_are_told(
+    shop: Tandem,
+    operations: Operations,
+    database_urls: dict[str, str],
+) -> None:
+    """By functions, whose metrics leave with the event. The constraint is made to want more than the statement does."""
+    pytest.importorskip("services.chassis.metrics", reason="the services do not count yet")
+    await until(operations.all_well)
+    await shop.weigh(0, 100, ("product",))
+    product = await shop.product(stock=5)
+    administer(database_urls["admin"], STRICTER.format(5))
+    try:
+        less = {"delta": -1, "reason": "a test"}
+        target, headers = f"{shop.url}/products/{product}/stock", {"Idempotency-Key": "less"}
+        headers["Authorization"] = f"Bearer {shop.keys.admin}"
+        assert (await asked("POST", target, headers, less)).status == 409
+        await until(partial(operations.heard, "product-oversell-guard"))
+    finally:
+        administer(database_urls["admin"], STRICTER.format(0))
+    administer(database_urls["admin"], MOVED.format("reservation", "away"))
+    try:
+        await until(partial(broken_again, shop, operations))
+    finally:
+        administer(database_urls["admin"], MOVED.format("away", "reservation"))
+        await shop.weigh(100, 0, ("product",))
+
+
+async def broken_again(shop: Tandem, operations: Operations) -> bool:
+    """One more round of background work that fails, until somebody hears of it."""
+    await shop.work("product")
+    return await operations.heard("product-background")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from math import prod
 from typing import Any
 
 from cfn.costs.lines import Item
@@ -9,12 +10,15 @@ from cfn.costs.rules.bill import Bill, Rule
 from cfn.costs.rules.operations import runs, woken
 from cfn.costs.rules.storage import DAYS
 from cfn.costs.traffic import FUNCTION, KB_PER_GB, PER_MILLION, SERVICE, TASK, tasks
+from cfn.costs.usage import Usage
+from cfn.doctor.emitted import OURS
 from cfn.doctor.graph import Resource, World
 from cfn.doctor.rules.service import containers, environment
 from cfn.doctor.values import items, number
 
 LOG = "AWS::Logs::LogGroup"
 FLOW = "AWS::EC2::FlowLog"
+OPERATIONS, OPERATIONS_SPACE, COUNTER = "operations", "Tandem/Operations", "app.reconcile"
 KEPT_FOREVER = 365  # days: a year of what nobody ever deletes
 ALARMS_OF_A_POLICY = 2  # target tracking makes one to scale out and one to scale in
 
@@ -25,6 +29,30 @@ def log_group(resource: Resource, bill: Bill) -> Iterator[Item]:
     stored = gigabytes * days / DAYS * bill.usage["log_compression"]
     yield Item(group, price, gigabytes, f"ingestion: {what}")
     yield Item(group, "logs.storage", stored, f"storage: {what}")
+    if counting := _counting(resource, bill):
+        yield Item("metrics", "metrics.custom", declared(counting, bill.usage), "metrics written as log lines")
+
+
+def _counting(group: Resource, bill: Bill) -> str:
+    """Whose metrics its lines become. Functions of a service write the same metrics as its tasks; one of the operations
+    app counts what the others do, too."""
+    world = bill.world
+    for task in world.users(group, TASK):
+        for service in world.users(task, SERVICE):
+            return str(service.get("ServiceName"))
+    functions = world.users(group, FUNCTION)
+    return OPERATIONS if any(one.get("Handler") == COUNTER for one in functions) else ""
+
+
+def declared(counting: str, usage: Usage) -> float:
+    """The metrics that CloudWatch asks to be paid for: of each name and dimension set, one for every value."""
+    many = {"reason": usage["reasons"], "route": usage["routes"], "step": usage["steps"]}
+    counted = 0.0
+    for metric in OURS:
+        own = metric.namespace == OPERATIONS_SPACE  # which counts of the services, too
+        services = len(metric.services) * (counting == OPERATIONS) if own else counting in metric.services
+        counted += sum(services * prod(many.get(name, 1) for name in one) for one in metric.sets)
+    return counted
 
 
 def _written(resource: Resource, bill: Bill) -> tuple[str, str, float, str]:

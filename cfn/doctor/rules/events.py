@@ -1,15 +1,14 @@
-"""Whom alarms and events reach, dashboards and traces."""
+"""Whom alarms and events reach, and which traces are kept."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 from cfn.doctor.findings import Fault, Rules, Severity
 from cfn.doctor.graph import Resource, World
-from cfn.doctor.rules.observability import ALARM, COMPOSITE, TOPIC
+from cfn.doctor.metrics import ALARM, COMPOSITE, TOPIC
 from cfn.doctor.rules.tasks import runtimes
 from cfn.doctor.services import services
-from cfn.doctor.values import Call, dig, items, number
+from cfn.doctor.values import Call, dig, items, number, only
 
 rule = Rules()
 
@@ -43,21 +42,6 @@ def _lets_publish(statement: dict[str, Any], topic: Resource, world: World) -> b
         and bool({"sns:Publish", "SNS:Publish"} & set(map(str, items(statement.get("Action")))))
         and topic in world.all_at(statement.get("Resource"))
     )
-
-
-@rule("TND-OBS-08", "The dashboard is one that CloudWatch can draw", Severity.WARNING)
-def dashboards(world: World) -> Iterator[Fault]:
-    """Its body is JSON in a string; a comma too many is refused."""
-    for board in world.of("AWS::CloudWatch::Dashboard"):
-        body = board.get("DashboardBody")
-        if isinstance(body, Call):
-            continue
-        try:
-            widgets = items(dig(json.loads(str(body)), "widgets"))
-        except ValueError:
-            widgets = []
-        if not widgets:
-            yield Fault(board, "DashboardBody", "it is no JSON with widgets", "write one")
 
 
 @rule("TND-OBS-13", "Events of the database reach somebody")

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 
 from cfn.doctor.findings import Fault, Rules
 from cfn.doctor.graph import Resource, World, fact
-from cfn.doctor.metrics import dimensions, metrics
+from cfn.doctor.metrics import ALARM, COMPOSITE, TOPIC, dimensions, metrics, spoken_for
 from cfn.doctor.rules.fallback import RETRIES, SCHEDULE, twins
-from cfn.doctor.rules.observability import ALARM, COMPOSITE, TOPIC
 from cfn.doctor.statements import ROLE, may
 from cfn.doctor.values import dig, items, number
 
@@ -127,6 +126,8 @@ def queues(world: World) -> Iterator[Fault]:
         if not depth:
             yield Fault(queue, "", "nobody hears of what lies in it", "add an alarm on its visible messages, above 0")
     for alarm in world.of(ALARM, COMPOSITE):
+        if spoken_for(world, alarm):
+            continue
         own = any(found.key in watchmen for found in world.all_at(alarm.get("Dimensions")))
         apart = own or "Slack" in str(alarm.get("MetricName"))
         for name in ("AlarmActions", "OKActions"):

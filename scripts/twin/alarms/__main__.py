@@ -6,6 +6,7 @@ Time runs faster here than on AWS (--hurry): a container that dies is an alarm a
 import argparse
 import asyncio
 import json
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -17,7 +18,8 @@ from scripts.builds import ops
 from scripts.builds.targets import Target
 from scripts.terminal import Problem
 from scripts.twin.alarms.app import HOOK, Slack, application
-from scripts.twin.alarms.desk import Desk
+from scripts.twin.alarms.database import counter
+from scripts.twin.alarms.desk import Desk, Places
 from scripts.twin.alarms.reading import Woken, alarms, functions
 from scripts.twin.deployment.local import local_world
 from scripts.twin.functions.function import Function
@@ -42,6 +44,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--control", required=True, metavar="URL", help="control plane of the load balancer")
     parser.add_argument("--functions", required=True, metavar="URL", help="Lambda service of the shop's functions")
+    parser.add_argument("--logs", type=Path, metavar="DIR", help="where the services' output is, with their metrics")
     parser.add_argument("--hurry", type=float, default=HURRY, help="how much faster time runs (default: %(default)g)")
     return parser.parse_args(arguments)
 
@@ -57,7 +60,10 @@ async def run(options: argparse.Namespace) -> None:
     woken = [one for one in functions(world) if one.every or one.name in listening]
     own = [function(one, bundle.path, options) for one in woken]
     async with LambdaService(own, listen=repeat) as service:
-        desk, slack = Desk(watched, woken, service, options.control, options.hurry), Slack()
+        places = Places(
+            control=options.control, functions=options.functions, logs=options.logs, connections=counter(os.environ)
+        )
+        desk, slack = Desk(watched, woken, service, places, options.hurry), Slack()
         runner = web.AppRunner(application(desk, slack), access_log=None, shutdown_timeout=1)
         await runner.setup()
         try:

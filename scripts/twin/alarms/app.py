@@ -57,10 +57,11 @@ def application(desk: Desk, slack: Slack) -> web.Application:
             return said({"__type": "InvalidAction", "message": f"The twin has no operation {target!r}."}, 400)
         wanted = (await request.json()).get("AlarmNames")
         found = [one for name, one in desk.watched.items() if wanted is None or name in wanted]
-        return said({"MetricAlarms": [described(one) for one in found], "CompositeAlarms": []})
+        plain, composite = ([described(one) for one in found if bool(one.alarm.rule) is made] for made in (False, True))
+        return said({"MetricAlarms": plain, "CompositeAlarms": composite})
 
     async def status(_: web.Request) -> web.Response:
-        states = {name: {"state": one.state, "known": one.knowable} for name, one in desk.watched.items()}
+        states = {name: {"state": one.state, "known": desk.known(one)} for name, one in desk.watched.items()}
         return web.json_response({"hurry": desk.hurry, "alarms": states, "runs": [asdict(run) for run in desk.runs]})
 
     async def healthy(_: web.Request) -> web.Response:

@@ -1,25 +1,28 @@
-"""Watches the load balancer, raises the alarms of the templates, and wakes the operations app, which runs for real."""
+"""Measures the parts of the twin, raises the templates' alarms, and wakes the operations app, which runs for real."""
 
 import asyncio
 import contextlib
 import json
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 
-from scripts.twin.alarms.evaluation import Change, Watched
+from scripts.twin.alarms.evaluation import Change, Watch, Watched
 from scripts.twin.alarms.messages import event
 from scripts.twin.alarms.reading import Alarm, Woken
+from scripts.twin.alarms.samples import Series
+from scripts.twin.alarms.sources import DATABASE, Balancer, Functions, Logs, Measured, knowable
 from scripts.twin.functions.service import LambdaService
 
-KNOWN = frozenset({"HealthyHostCount", "UnHealthyHostCount", "HTTPCode_Target_5XX_Count", "RequestCount"})
 PATIENCE = aiohttp.ClientTimeout(total=5)
 KEPT = 200
+MINUTE = 60.0  # seconds between two looks, as CloudWatch looks
 
 
 @dataclass(slots=True)
@@ -34,27 +37,62 @@ class Run:
     answer: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where to look: URLs of the load balancer's control plane and of the shop's Lambda service, the folder of the
+    logs, and who counts the connections of the database (None while it is gone). What is not given is not measured."""
+
+    control: str
+    functions: str = ""
+    logs: Path | None = None
+    connections: Callable[[], Awaitable[int | None]] | None = None
+
+
 @dataclass(slots=True)
 class Desk:
-    """`control` is the URL of the load balancer's control plane. Time runs `hurry` times as fast: a period of a minute
-    is over, and a schedule of every minute is due, after 60/hurry seconds."""
+    """Time runs `hurry` times as fast: a period of a minute is over, and a schedule of every minute is due, after
+    60/hurry seconds."""
 
     alarms: Iterable[Alarm]
     functions: Iterable[Woken]
     service: LambdaService
-    control: str
+    places: Places
     hurry: float
-    watched: dict[str, Watched] = field(init=False)
+    watch: Watch = field(init=False)
     runs: deque[Run] = field(default_factory=lambda: deque(maxlen=KEPT))
-    _counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    _balancer: Balancer = field(init=False)
+    _shop: Functions = field(default_factory=Functions)
+    _own: Functions = field(default_factory=Functions)
+    _logs: Logs = field(init=False)
+    _instances: list[Series] = field(init=False)
     _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.watched = {alarm.name: Watched(alarm, KNOWN) for alarm in self.alarms}
+        alarms = [*self.alarms]
+        self.watch = Watch(alarms)
+        self._balancer, self._logs = Balancer(self.hurry), Logs(self.places.logs)
+        looked = {one.series for alarm in alarms for one in alarm.series.values()}
+        self._instances = [one for one in looked if (one.namespace, one.name) == (DATABASE, "DatabaseConnections")]
+        self.watch.unknown = frozenset(name for name, one in self.watched.items() if not self.known(one))
+
+    @property
+    def watched(self) -> dict[str, Watched]:
+        return self.watch.watched
+
+    def known(self, watched: Watched) -> bool:
+        """Whether the twin has what the alarm looks at."""
+        alarm = watched.alarm
+        if alarm.rule:
+            return all(self.known(self.watched[name]) for name in self.watched if f'"{name}"' in alarm.rule)
+        measured = self.places.connections is not None
+        return all(
+            knowable(seen.series) and (measured or seen.series not in self._instances) for seen in alarm.series.values()
+        )
 
     @contextlib.asynccontextmanager
     async def open(self) -> Any:
         """At work until the block ends."""
+        self._logs.skip()
         async with aiohttp.ClientSession(timeout=PATIENCE) as http:
             self._start(self._watch(http))
             for function in self.functions:
@@ -73,46 +111,24 @@ class Desk:
         task.add_done_callback(self._tasks.discard)
 
     async def _watch(self, http: aiohttp.ClientSession) -> None:
-        """Every alarm once in each of its periods; all of the templates' periods are multiples of the shortest."""
-        knowable = [one for one in self.watched.values() if one.knowable]
-        tick = min((one.alarm.period for one in knowable), default=60.0)
-        turn = 0
+        """Once in a minute of this place; not while the load balancer cannot be asked, for then nobody measures."""
+        now = 0.0
         while True:
-            metrics = await self._metrics(http)
-            now = datetime.now(UTC)
-            for one in knowable if metrics is not None else ():
-                if turn % max(1, round(one.alarm.period / tick)) == 0 and metrics is not None:
-                    change = one.add(metrics.get(one.alarm.group, {}), now)
-                    if change:
-                        self._tell(change)
-            turn += 1
-            await asyncio.sleep(tick / self.hurry)
+            status = await asked(http, f"{self.places.control}/status")
+            if status is not None:
+                now += MINUTE
+                for series, values in await self._measured(http, status):
+                    self.watch.samples.add(series, values, now)
+                for change in self.watch.look(now, datetime.now(UTC)):
+                    self._tell(change)
+            await asyncio.sleep(MINUTE / self.hurry)
 
-    async def _metrics(self, http: aiohttp.ClientSession) -> Mapping[str, Mapping[str, float | None]] | None:
-        """By the ARN of the target group; None while the load balancer cannot be asked."""
-        try:
-            async with http.get(f"{self.control}/status", headers={"Accept": "application/json"}) as answer:
-                return self.metrics(await answer.json())
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
-            return None
-
-    def metrics(self, status: Mapping[str, Any]) -> dict[str, dict[str, float | None]]:
-        """What `/status` says, as CloudWatch would: hosts now, and requests since the last time, scaled to a period."""
-        services = {
-            share["arn"]: rule["service"] for rule in status["rules"] for share in rule["action"].get("forward", ())
-        }
-        found: dict[str, dict[str, float | None]] = {}
-        for group in status["groups"]:
-            states = [target["state"] for target in group["targets"] if target["state"] != "draining"]
-            service, runtime = services.get(group["arn"], ""), group["runtime"]
-            counted = status["answers"].get(service, {}).get(runtime, {})
-            before, self._counts[group["arn"]] = self._counts.get(group["arn"], counted), dict(counted)
-            found[group["arn"]] = {
-                "HealthyHostCount": states.count("healthy") if states else None,
-                "UnHealthyHostCount": len(states) - states.count("healthy") if states else None,
-                "HTTPCode_Target_5XX_Count": (counted.get("5xx", 0) - before.get("5xx", 0)) * self.hurry,
-                "RequestCount": (sum(counted.values()) - sum(before.values())) * self.hurry,
-            }
+    async def _measured(self, http: aiohttp.ClientSession, status: dict[str, Any]) -> list[Measured]:
+        found = [*self._balancer.read(status), *self._own.read(self.service.status()), *self._logs.read()]
+        if self.places.functions and (functions := await asked(http, f"{self.places.functions}/sandboxes")):
+            found += self._shop.read(functions)
+        if self.places.connections and (count := await self.places.connections()) is not None:
+            found += [(series, [count]) for series in self._instances]
         return found
 
     def _tell(self, change: Change) -> None:
@@ -135,3 +151,13 @@ class Desk:
             if not done.failed or why == "schedule":
                 return
             await asyncio.sleep(60 / self.hurry)
+
+
+async def asked(http: aiohttp.ClientSession, url: str) -> dict[str, Any] | None:
+    """What it answers, as JSON; None while it does not."""
+    try:
+        async with http.get(url, headers={"Accept": "application/json"}) as answer:
+            found: dict[str, Any] = await answer.json()
+            return found
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
+        return None

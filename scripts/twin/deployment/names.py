@@ -17,7 +17,13 @@ PSEUDO = {
 }
 BALANCING = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}"
 LAMBDA = f"arn:aws:lambda:{REGION}:{ACCOUNT}"
-NAMED = {"AWS::CloudWatch::Alarm": "AlarmName", "AWS::Lambda::Function": "FunctionName"}
+NAMED = {
+    "AWS::CloudWatch::Alarm": "AlarmName",
+    "AWS::CloudWatch::CompositeAlarm": "AlarmName",
+    "AWS::Lambda::Function": "FunctionName",
+    "AWS::RDS::DBInstance": "DBInstanceIdentifier",
+}
+FULL_NAMES = {"LoadBalancerFullName", "TargetGroupFullName"}  # of an ARN, as metrics have them
 SECRETS = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}"
 
 
@@ -47,6 +53,8 @@ class Names:
             known = self.arn(resource, named=reference.attribute == "")
             if known is not None:
                 return known
+        if resource is not None and reference.attribute in FULL_NAMES and (known := self.arn(resource)):
+            return full_name(known)
         raise Remote(str(reference))
 
     def arn(self, resource: Resource, *, named: bool = False) -> str | None:
@@ -82,6 +90,11 @@ def own_name(resource: Resource, key: str = "Name") -> str:
     """The name that the template gives, else one as CloudFormation would make it."""
     given = resource.get(key)
     return given if isinstance(given, str) else f"{resource.stack}-{resource.name}"
+
+
+def full_name(arn: str) -> str:
+    """app/NAME/MARK of a load balancer, targetgroup/NAME/MARK of a target group."""
+    return arn.rpartition(":")[2].removeprefix("loadbalancer/")
 
 
 def mark(resource: Resource) -> str:

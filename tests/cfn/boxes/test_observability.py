@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from services.chassis.sampling import Sampler, read_rules
-from tests.cfn.rendered import Rendered, Resource
+from tests.cfn.rendered import Key, Rendered, Resource
 
 ALARMS = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
 
@@ -21,9 +21,22 @@ def series(alarm: Resource) -> list[tuple[str, str, dict[str, Any]]]:
 
 def test_every_alarm_says_when_it_begins_and_when_it_is_over(deployment: Rendered) -> None:
     for alarm in deployment.resources(*ALARMS):
+        if alarm.key in windows(deployment):
+            assert alarm["AlarmActions"] == alarm["OKActions"] == []
+            continue
         for actions in (alarm["AlarmActions"], alarm["OKActions"]):
             topic = "MailTopic" if alarm.stack == "ops" else "AlarmTopic"  # not by the way that may be broken
             assert deployment.all_of(alarm.stack, actions) == {("bootstrap", topic)}
+
+
+def windows(deployment: Rendered) -> set[Key]:
+    """Alarms on one window of a budget, for which a composite alarm speaks."""
+    burns = [one for one in deployment.resources("AWS::CloudWatch::CompositeAlarm") if one.stack == "objectives"]
+    return {deployment.leads_to(one.stack, part) for one in burns for part in one["AlarmRule"]["Fn::Sub"][1].values()}
+
+
+def test_every_alarm_says_why_and_whose_it_is(deployment: Rendered) -> None:
+    for alarm in deployment.resources(*ALARMS):
         assert len(alarm["AlarmDescription"]) > 20
         assert alarm["AlarmName"].startswith(f"tandem-{deployment.environment.name}-")
 
@@ -39,7 +52,8 @@ def test_every_alarm_decides_what_silence_means(deployment: Rendered) -> None:
     services = [service.name for service in deployment.environment.services]
     breaching = {name for name, meaning in missing.items() if meaning == "breaching"}
     storage = {name for name in missing if name.endswith("free-storage-space")}
-    assert breaching == {f"{service}-no-healthy-host" for service in services} | storage | {"ops-reconcile-silent"}
+    gone = {"ops-reconcile-silent", "database-gone"}
+    assert breaching == {f"{service}-no-healthy-host" for service in services} | storage | gone
     assert set(missing.values()) == {"breaching", "notBreaching"}
 
 
@@ -97,7 +111,8 @@ def test_database_balancer_edge_and_ways_out_are_watched(prod: Rendered) -> None
 
 
 def test_the_shop_is_down_when_both_runtimes_of_a_service_are(deployment: Rendered) -> None:
-    composites = {one.title: one for one in deployment.resources("AWS::CloudWatch::CompositeAlarm")}
+    found = deployment.resources("AWS::CloudWatch::CompositeAlarm")
+    composites = {one.title: one for one in found if one.stack == "watch"}
     services = [service.name.capitalize() for service in deployment.environment.services]
     assert set(composites) == {"ShopDown", *(f"{service}Down" for service in services)}
     for service in services:
@@ -150,9 +165,16 @@ def test_the_dashboard_is_json_in_which_every_name_is_given(deployment: Rendered
     named = set(re.findall(r"\$\{([^}]+)\}", text))
     assert named == {*values, "AWS::Region"}
     widgets = json.loads(text)["widgets"]
-    assert len(widgets) == 15
     places = {(one["x"], one["y"]) for one in widgets}
     assert len(places) == len(widgets)
+    assert [one["properties"]["markdown"].splitlines()[0] for one in widgets if one["type"] == "text"] == [
+        "## Does the shop sell?",
+        "## How well?",
+        "## How fast?",
+        "## On which runtime?",
+        "## What runs out next?",
+        "## What does it cost?",
+    ]
 
 
 def test_traces_are_sampled_by_rules_that_the_services_understand(deployment: Rendered) -> None:

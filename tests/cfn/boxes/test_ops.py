@@ -95,7 +95,7 @@ def test_who_moves_services_knows_both_runtimes_of_each(
         assert one.alarms == (f"{own}-no-healthy-host", f"{own}-errors")
         assert one.database_alarms == tuple(
             f"tandem-{environment.name}-database-{what}"
-            for what in ("cpuutilization", "free-storage-space", "freeable-memory", "database-connections")
+            for what in ("cpuutilization", "free-storage-space", "freeable-memory", "database-connections", "gone")
         )
 
 

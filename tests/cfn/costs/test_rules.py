@@ -9,6 +9,7 @@ from cfn.costs.estimate import Estimate
 from cfn.costs.table import Unpriced
 from cfn.environments import ENVIRONMENTS
 from cfn.values import Weights
+from scripts.places import ROOT
 from tests.cfn.costs.small import costs, priced, quantities, resource, small
 
 DEV = ENVIRONMENTS["dev"]
@@ -290,3 +291,25 @@ def test_a_failover_takes_the_rest_of_what_the_weights_leave() -> None:
     shared = replace(DEV, weights=Weights(fargate=75, fallback=25))
     found = quantities(priced(shared, failover_hours=73), "OrderFunction")
     assert found["requests"] == pytest.approx(7 / 3 * (0.1 + 0.9 * 0.25))
+
+
+def test_metrics_of_our_own_are_paid_for_every_value_of_their_dimensions() -> None:
+    """Of the order service: nine names without a dimension of their own, two by route, one by step, three by reason."""
+    given: dict[str, float] = {"routes": 5, "reasons": 3, "steps": 2}
+    found = priced(DEV, **given)
+    counted = {
+        line.resource: line.item.quantity for line in found.lines if line.item.what == "metrics written as log lines"
+    }
+    assert counted["OrderLog"] == 11 + 2 * 5 + 2 + 3 * 3
+    assert counted["ProductLog"] == 8 + 2 * 5 + 2
+    assert counted["FrontendLog"] == 3 + 2 * 5
+    assert counted["ReconcileLog"] == 3 + 1 + 1, "of the operations app, and of each service whether it has moved"
+    assert set(counted) == {"OrderLog", "ProductLog", "FrontendLog", "ReconcileLog"}
+
+
+def test_what_alarms_and_metrics_cost_is_said_where_they_are_decided() -> None:
+    text = (ROOT / "docs" / "decisions" / "0014-budgets-burn-in-two-windows.md").read_text()
+    found = priced(DEV)
+    assert f"${found.group('metrics'):.2f}" in text
+    composites = [line for line in found.lines if line.type == "AWS::CloudWatch::CompositeAlarm"]
+    assert len([line for line in composites if "Burn" in line.resource]) == 2 * len(DEV.objectives)

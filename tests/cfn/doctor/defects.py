@@ -1,6 +1,6 @@
-"""Fifty-one mistakes that people make in such templates, each found by type and relation, never by a logical id.
+"""Fifty-eight mistakes that people make in such templates, each found by type and relation, never by a logical id.
 
-Sixteen of them a linter of shapes notices, ten a scanner of policies; the last twenty-five no public tool does.
+Sixteen of them a linter of shapes notices, ten a scanner of policies; the last thirty-two no public tool does.
 """
 
 import copy
@@ -33,6 +33,15 @@ class Templates:
 
     def resource(self, kind: str, having: Callable[[dict[str, Any]], object] = lambda _: True) -> Resource:
         return next(r for _, r in self.all(kind) if having(r["Properties"]))
+
+    def drop(self, unwanted: Callable[[dict[str, Any]], object]) -> None:
+        """The alarms that are like that."""
+        for stack in self.stacks:
+            found = stack.body["Resources"]
+            alarms = [name for name, one in found.items() if one["Type"] == "AWS::CloudWatch::Alarm"]
+            for name in alarms:
+                if unwanted(found[name]["Properties"]):
+                    del found[name]
 
     def beside(self, kind: str) -> dict[str, Any]:
         """The template in which the first of a type stands."""
@@ -92,6 +101,32 @@ def public_subnet(t: Templates) -> Any:
 
 def alarm(t: Templates) -> dict[str, Any]:
     return t.first("AWS::CloudWatch::Alarm", lambda p: "TargetGroup" in json.dumps(p.get("Dimensions", [])))
+
+
+def gone(t: Templates) -> dict[str, Any]:
+    return t.first(
+        "AWS::CloudWatch::Alarm", lambda p: p.get("MetricName") == "DatabaseConnections" and p["Threshold"] == 1
+    )
+
+
+def window(t: Templates) -> dict[str, Any]:
+    """The short one of a fast burn."""
+    return t.first("AWS::CloudWatch::Alarm", lambda p: not p["AlarmActions"] and p.get("Period") == 300)
+
+
+def unwatched(metric: str) -> Callable[[Templates], None]:
+    return lambda t: t.drop(lambda p: p.get("MetricName") == metric)
+
+
+def drawn(written: str, other: str) -> Callable[[Templates], None]:
+    """The first of this in the body of the dashboard is something else."""
+
+    def change(t: Templates) -> None:
+        body = t.first("AWS::CloudWatch::Dashboard")["DashboardBody"]["Fn::Sub"]
+        assert written in body[0]
+        body[0] = body[0].replace(written, other, 1)
+
+    return change
 
 
 def listener(t: Templates, protocol: str) -> dict[str, Any]:
@@ -291,6 +326,16 @@ DEFECTS: dict[str, tuple[Damage, str]] = {
     "a fixed partition": (fixed_partition, "TND-IAM-03"),
     "an alarm that tells nobody": (without(alarm, "AlarmActions"), "TND-OBS-01"),
     "an ARN where the full name belongs": (arn_for_name, "TND-OBS-03"),
+    "a dimension too many": (lambda t: alarm(t)["Dimensions"].append({"Name": "Zone", "Value": "a"}), "TND-OBS-04"),
+    "an alarm that looks back for weeks": (into(alarm, "Period", 604_800), "TND-OBS-02"),
+    "a guard that nobody watches": (
+        unwatched("OversellGuardHits"),
+        "TND-OBS-15",
+    ),
+    "a database that ends in silence": (into(gone, "TreatMissingData", "notBreaching"), "TND-OBS-16"),
+    "a window of another rate": (into(window, "Threshold", 2.5), "TND-OBS-18"),
+    "a widget of what nobody emits": (drawn('"Revenue"', '"Turnover"'), "TND-OBS-17"),
+    "a widget on another": (drawn('"x":8', '"x":0'), "TND-OBS-08"),
     "no health path": (without(ip_group, "HealthCheckPath"), "TND-TGT-02"),
     "targets by instance": (into(ip_group, "TargetType", "instance"), "TND-SVC-01"),
     "a password in plain environment": (

@@ -15,20 +15,25 @@ from chalicelib.alarms import read
 from chalicelib.records import records
 from scripts.twin.alarms.__main__ import HURRY, function, parsed, repeat
 from scripts.twin.alarms.app import HOOK, Slack, application
-from scripts.twin.alarms.desk import KNOWN, Desk
-from scripts.twin.alarms.evaluation import OK, RAISED, UNKNOWN, Change, Metrics, Watched
+from scripts.twin.alarms.desk import Desk, Places
+from scripts.twin.alarms.evaluation import OK, RAISED, UNKNOWN, Change, Watch
 from scripts.twin.alarms.messages import event
-from scripts.twin.alarms.reading import Alarm, Woken, alarms, functions
+from scripts.twin.alarms.reading import Alarm, Looked, Woken, alarms, functions
+from scripts.twin.alarms.samples import Series
 from scripts.twin.deployment.local import local_world
+from scripts.twin.deployment.names import full_name
 from scripts.twin.functions.function import Invocation
 from scripts.twin.functions.service import LambdaService
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+BALANCING = "arn:aws:elasticloadbalancing:us-east-1:000000000000"
+GROUP = f"{BALANCING}:targetgroup/g/1"
+BEHIND = {"TargetGroup": "targetgroup/g/1", "LoadBalancer": "app/b/2"}
+HEALTHY = Series.of("AWS/ApplicationELB", "HealthyHostCount", BEHIND)
 HOSTS = Alarm(
     name="no-healthy-host",
     description="nobody answers",
-    group="arn:aws:elasticloadbalancing:us-east-1:000000000000:targetgroup/g/1",
-    metrics={"": "HealthyHostCount"},
+    series={"": Looked(HEALTHY, "Maximum")},
     threshold=1,
     comparison="LessThanThreshold",
     periods=2,
@@ -43,24 +48,30 @@ def world() -> World:
     return local_world()
 
 
-def states(alarm: Alarm, values: list[Metrics]) -> list[str]:
-    watched = Watched(alarm, KNOWN)
-    found = []
-    for value in values:
-        watched.add(value, NOON)
-        found.append(watched.state)
+def states(alarm: Alarm, minutes: list[dict[str, float]]) -> list[str]:
+    """After each minute, whose values are by the names in the alarm's formula."""
+    watch, found = Watch([alarm]), []
+    for minute, values in enumerate(minutes, 1):
+        for label, value in values.items():
+            watch.samples.add(alarm.series[label].series, [value], 60 * minute)
+        list(watch.look(60 * minute, NOON))
+        found.append(watch.watched[alarm.name].state)
     return found
 
 
 def test_the_alarms_that_move_a_service_are_known_and_reach_who_moves_it(world: World) -> None:
-    found = {alarm.name: Watched(alarm, KNOWN) for alarm in alarms(world)}
+    watching = Desk(alarms(world), [], cast("LambdaService", Invoked()), Places(control=""), 60)
+    found = watching.watched
     for service in ("product", "order", "frontend"):
         for what in ("no-healthy-host", "errors"):
             one = found[f"tandem-local-{service}-{what}"]
-            assert one.knowable, f"{one.alarm.name}: {one.alarm.formula}"
+            assert watching.known(one), one.alarm.name
             assert set(one.alarm.listeners["ALARM"]) == {"tandem-local-ops-notify", "tandem-local-ops-failover"}
-            assert service in one.alarm.group
-    assert not found["tandem-local-database-cpuutilization"].knowable
+            groups = {dict(looked.series.dimensions)["TargetGroup"] for looked in one.alarm.series.values()}
+            assert [group.split("/")[1] for group in groups] == [f"tandem-local-{service}"]
+        assert watching.known(found[f"tandem-local-{service}-burn-fast"])
+    assert not watching.known(found["tandem-local-database-cpuutilization"])
+    assert not watching.known(found["tandem-local-database-gone"]), "nobody says how many are connected"
     assert found["tandem-local-ops-failed"].alarm.listeners == {"ALARM": (), "OK": ()}
 
 
@@ -70,12 +81,13 @@ def test_functions_know_the_arns_that_the_load_balancer_has(world: World) -> Non
     told = json.loads(found["app.failover"].settings["FAILOVER"])
     assert told["product"]["alarms"] == ["tandem-local-product-no-healthy-host", "tandem-local-product-errors"]
     assert told["product"]["function"] == "tandem-local-product"
-    assert told["product"]["fargate"] in {alarm.group for alarm in alarms(world)}
+    (hosts,) = (alarm for alarm in alarms(world) if alarm.name == "tandem-local-product-no-healthy-host")
+    assert ("TargetGroup", full_name(told["product"]["fargate"])) in hosts.series[""].series.dimensions
     assert "TABLE" not in found["app.notify"].settings, "there is no table here"
 
 
 def test_an_alarm_needs_its_data_points_and_silence_is_one_too() -> None:
-    one, none, silence = {"HealthyHostCount": 1.0}, {"HealthyHostCount": 0.0}, {"HealthyHostCount": None}
+    one, none, silence = {"": 1.0}, {"": 0.0}, dict[str, float]()
     assert states(HOSTS, [one, one, none, none, one]) == [UNKNOWN, OK, OK, RAISED, OK]
     assert states(HOSTS, [one, one, silence, silence]) == [UNKNOWN, OK, OK, RAISED]
 
@@ -83,17 +95,11 @@ def test_an_alarm_needs_its_data_points_and_silence_is_one_too() -> None:
 def test_the_share_of_errors_counts_from_twenty_requests_on(world: World) -> None:
     (alarm,) = (one for one in alarms(world) if one.name == "tandem-local-product-errors")
 
-    def minute(requests: float, errors: float | None) -> Metrics:
-        return {"RequestCount": requests, "HTTPCode_Target_5XX_Count": errors}
-
-    quiet, few, many = minute(100, None), minute(19, 19), minute(100, 6)
-    assert states(alarm, [quiet, few, few, few])[2:] == [OK, OK]
-    assert states(alarm, [quiet, many, many]) == [UNKNOWN, UNKNOWN, RAISED]
-
-
-def test_an_alarm_with_a_formula_of_another_text_is_none_that_the_twin_can_know() -> None:
-    own = {"a": "RequestCount"}
-    assert not Watched(Alarm(name="x", description="y", group="g", metrics=own, formula="a * 2"), KNOWN).knowable
+    quiet: dict[str, float] = {"requests": 100}
+    few: dict[str, float] = {"requests": 19, "errors": 19}
+    many: dict[str, float] = {"requests": 100, "errors": 6}
+    assert states(alarm, [quiet, few, few, few]) == [OK] * 4, "what silence does not raise needs no waiting for"
+    assert states(alarm, [quiet, many, many]) == [OK, OK, RAISED]
 
 
 def test_the_app_reads_what_it_is_sent() -> None:
@@ -113,6 +119,9 @@ class Invoked:
         self.calls: list[tuple[str, Any]] = []
         self._failures = failures
 
+    def status(self) -> dict[str, Any]:
+        return {"functions": {}}
+
     async def invoke(self, name: str, body: bytes) -> Invocation:
         self.calls.append((name, json.loads(body)))
         self._failures -= 1
@@ -121,23 +130,18 @@ class Invoked:
 
 def desk(service: Invoked, *, control: str = "http://127.0.0.1:1", hurry: float = 600) -> Desk:
     woken = [Woken(name="reconcile", handler="h", timeout=1, memory=128, concurrency=1, settings={}, every=60)]
-    return Desk([HOSTS], woken, cast("LambdaService", service), control, hurry)
+    return Desk([HOSTS], woken, cast("LambdaService", service), Places(control=control), hurry)
 
 
 def status(state: str, answers: dict[str, int] | None = None) -> dict[str, Any]:
-    group = {"arn": HOSTS.group, "runtime": "fargate", "targets": [{"state": state}, {"state": "draining"}]}
-    rule = {"service": "product", "action": {"forward": [{"arn": HOSTS.group}]}}
-    return {"groups": [group], "rules": [rule], "answers": {"product": {"fargate": answers or {}}}}
-
-
-def test_metrics_are_what_the_load_balancer_says_by_the_minute() -> None:
-    watching = desk(Invoked(), hurry=60)
-    watching.metrics(status("healthy", {"2xx": 10, "5xx": 1}))
-    assert watching.metrics(status("unhealthy", {"2xx": 12, "5xx": 2}))[HOSTS.group] == {
-        "HealthyHostCount": 0,
-        "UnHealthyHostCount": 1,
-        "HTTPCode_Target_5XX_Count": 60,
-        "RequestCount": 180,
+    group = {"arn": GROUP, "runtime": "fargate", "targets": [{"state": state}, {"state": "draining"}]}
+    rule = {"service": "product", "action": {"forward": [{"arn": GROUP, "runtime": "fargate"}]}}
+    return {
+        "listener": f"{BALANCING}:listener/app/b/2/3",
+        "groups": [group],
+        "rules": [rule],
+        "answers": {"product": {"fargate": answers or {}}},
+        "requests": [],
     }
 
 
