@@ -141,7 +141,7 @@ class _StillWire:
 class Untraced(Tracing):
     """As if there were no traces at all."""
 
-    def start_request(self, header: str, method: str, path: str) -> Request:  # noqa: ARG002
+    def start_request(self, header: str, method: str, path: str, *, keep: bool = True) -> Request:  # noqa: ARG002
         return cast("Request", self)
 
     def __enter__(self) -> "Untraced":

@@ -1,5 +1,6 @@
 """Whom alarms and events reach, and which traces are kept."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,7 +9,7 @@ from cfn.doctor.graph import Resource, World
 from cfn.doctor.metrics import ALARM, COMPOSITE, TOPIC
 from cfn.doctor.rules.tasks import runtimes
 from cfn.doctor.services import services
-from cfn.doctor.values import Call, dig, items, number, only
+from cfn.doctor.values import dig, items, number
 
 rule = Rules()
 
