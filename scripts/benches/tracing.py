@@ -28,7 +28,7 @@ from services.product.main import create
 
 SUMMARY = "CPU time that a trace adds to a request, sampled and not"
 GOAL_SAMPLED, GOAL_UNSAMPLED = 60.0, 5.0  # microseconds
-ROUNDS = 40
+ROUNDS = 100
 
 SCOPE = {
     "type": "http",
@@ -62,7 +62,7 @@ class Cost:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--times", type=positive, default=200, metavar="N", help="requests of a round (default: %(default)s)"
+        "--times", type=positive, default=50, metavar="N", help="requests of a round (default: %(default)s)"
     )
 
 
