@@ -22,7 +22,7 @@ from scripts.twin.fallback import LOWEST, finished, prepared
 from scripts.twin.keys import Keys
 from scripts.twin.lock import HeldElsewhereError, held
 from scripts.twin.postgres import PostgresError, Server, running
-from scripts.twin.processes import Line, Listen, Program, Supervisor
+from scripts.twin.processes import METRICS, Line, Listen, Program, Supervisor
 from scripts.twin.programs import Ports, lambda_service, load_balancer, operations, placed, python, task, vacant
 from services.chassis.database import Database
 from services.chassis.errors import DomainError
@@ -210,7 +210,7 @@ async def supervisor(logs: Path, show: Listen) -> AsyncIterator[Supervisor]:
 
 def listener(terminal: Terminal, *, everything: bool) -> Listen:
     def show(line: Line) -> None:
-        if everything or line.matters:
+        if line.matters or (everything and line.level != METRICS):
             name = terminal.paint(f"{line.source:<13} |", COLOURS.get(line.source, "dim"))
             level = terminal.paint(f"{line.level}: ", "yellow") if line.matters and line.level else ""
             terminal.say(f"{name} {level}{line.text}")

@@ -19,6 +19,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds before a program that ended is
 SETTLED = 30.0  # a program that ran so long has not crashed in a loop
 PATIENCE = 12.0  # seconds to leave in peace: longer than a service gives the requests it still has
 LINE_LIMIT = 1 << 20
+METRICS = "metrics"  # the level of lines that are for CloudWatch
 POLL = 0.05
 
 
@@ -42,7 +43,7 @@ class Line:
 
     @property
     def matters(self) -> bool:
-        return self.level not in {"debug", "info"}
+        return self.level not in {"debug", "info", METRICS}
 
 
 Listen = Callable[[Line], None]
@@ -149,7 +150,8 @@ class Supervisor:
                     return
                 log.write(raw)
                 line = parse(child.program.name, raw.decode(errors="replace").rstrip())
-                child.tail = [*child.tail[-4:], line.text]
+                if line.level != METRICS:
+                    child.tail = [*child.tail[-4:], line.text]
                 self._listen(line)
 
 
@@ -175,6 +177,8 @@ def parse(source: str, text: str) -> Line:
     """A line of JSON becomes its level, its message and the rest as key=value; anything else is shown as it is."""
     try:
         members = json.loads(text)
+        if "_aws" in members:
+            return Line(source, METRICS, text)
         level, message = members.pop("level"), members.pop("message")
     except (ValueError, KeyError, TypeError, AttributeError):
         return Line(source, "", text)

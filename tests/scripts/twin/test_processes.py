@@ -122,6 +122,7 @@ async def test_what_a_program_says_while_it_leaves_is_kept(tmp_path: Path) -> No
         ("Traceback (most recent call last):", Line("x", "", "Traceback (most recent call last):"), True),
         ("[1]", Line("x", "", "[1]"), True),
         ('{"level": "info"}', Line("x", "", '{"level": "info"}'), True),
+        ('{"_aws": {}, "Duration": 1}', Line("x", "metrics", '{"_aws": {}, "Duration": 1}'), False),
     ],
 )
 def test_lines_of_json_are_made_readable_and_anything_else_is_shown(text: str, line: Line, matters: bool) -> None:
