@@ -85,6 +85,7 @@ STAND_INS: Mapping[str, StandIn] = {
 ADDED: Mapping[str, StandIn] = {
     "AWS_XRAY_DAEMON_ADDRESS": AGENT,  # functions have it from Lambda itself
     "CONTROL_URL": StandIn("the load balancer of AWS does not tell its weights", lambda here, _: here.control_url),
+    "METRICS_SECONDS": StandIn("a minute of CloudWatch lasts two seconds here", lambda _here, _: "2"),
     "SESSIONS_PER_MINUTE": StandIn("everybody comes from one address here", lambda _here, _: "100000"),
 }
 """What only this machine needs, with the reason."""

@@ -17,7 +17,6 @@ from services.chassis import logs
 from services.chassis.settings import Settings
 
 NAMESPACE = "Tandem/Shop"
-EVERY = 60.0  # seconds between two flushes beside a server
 MOST_VALUES = 100  # of one metric in one line
 EVERYWHERE = ("environment", "service")  # the dimensions of every metric
 UNMATCHED = "unmatched"  # the route of a request that has none: what a stranger asks for names no metric
@@ -84,7 +83,10 @@ def unheard(metric: Metric, value: float = 1, key: str = "") -> None:
 
 
 class Metrics:
-    """The registry of one app. Any thread may note values; what a flush takes, no other one has."""
+    """The registry of one app. Any thread may note values; what a flush takes, no other one has.
+
+    `every` is how many seconds lie between two flushes beside a server.
+    """
 
     def __init__(
         self,
@@ -93,10 +95,12 @@ class Metrics:
         environment: str,
         runtime: str,
         version: str,
+        every: float = 60,
         write: Callable[[str], None] = logs.write,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._members = {"environment": environment, "service": service, "runtime": runtime, "version": version}
+        self._every = every
         self._write = write
         self._clock = clock
         self._lock = RLock()
@@ -110,6 +114,7 @@ class Metrics:
             environment=settings.environment,
             runtime=settings.served_by,
             version=settings.version,
+            every=settings.metrics_seconds,
         )
 
     def always(self, metric: Metric) -> None:
@@ -148,7 +153,7 @@ class Metrics:
     async def loop(self) -> None:
         """Flush for ever."""
         while True:
-            await asyncio.sleep(EVERY)
+            await asyncio.sleep(self._every)
             self.flush()
 
     def _line(self, by: str, key: str, noted: Mapping[Metric, Sequence[float]]) -> str:

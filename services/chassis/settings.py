@@ -34,7 +34,7 @@ class Settings:
     `origin_secret` is what the load balancer wants to see before it lets a request in; empty where it asks nothing.
     `sessions_per_minute` is how many guest sessions one address may begin. `control_url` is where a load balancer tells
     its weights; only that of a developer's machine does. `trace_address` is where an agent takes traces by UDP, empty
-    where there is none.
+    where there is none. `metrics_seconds` is how long a server gathers metrics before they leave.
     """
 
     service: str
@@ -53,6 +53,7 @@ class Settings:
     seed_demo: bool = False
     background: bool = True
     sessions_per_minute: int = 5
+    metrics_seconds: int = 60
     trace_address: str = ""
     trace_sampling: tuple[Rule, ...] = EVERYTHING
 
@@ -83,6 +84,7 @@ class Settings:
             seed_demo=_read(env, "SEED_DEMO", _boolean, "false"),
             background=_read(env, "BACKGROUND", _boolean, "true"),
             sessions_per_minute=_read(env, "SESSIONS_PER_MINUTE", _positive, "5"),
+            metrics_seconds=_read(env, "METRICS_SECONDS", _positive, "60"),
             trace_address=env.get("AWS_XRAY_DAEMON_ADDRESS", ""),
             trace_sampling=_read(env, "TRACE_SAMPLING", read_rules, "[{}]"),
         )

@@ -167,7 +167,6 @@ async def test_an_oversale_and_background_work_that_fails_are_told(
     database_urls: dict[str, str],
 ) -> None:
     """By functions, whose metrics leave with the event. The constraint is made to want more than the statement does."""
-    pytest.importorskip("services.chassis.metrics", reason="the services do not count yet")
     await until(operations.all_well)
     await shop.weigh(0, 100, ("product",))
     product = await shop.product(stock=5)

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from fastapi import FastAPI
 
-from services.chassis import logs, metrics
+from services.chassis import logs
 from services.chassis.chores import Repeated
 from services.chassis.database import Database
 from services.chassis.errors import Unavailable
@@ -35,7 +35,7 @@ def cloudwatch() -> CloudWatch:
 
 @pytest.fixture
 def noted(cloudwatch: CloudWatch) -> Metrics:
-    return Metrics("things", environment="local", runtime="local", version="v1", write=cloudwatch.hear)
+    return Metrics("things", environment="local", runtime="local", version="v1", every=0.05, write=cloudwatch.hear)
 
 
 def test_values_that_share_their_dimensions_share_a_line(noted: Metrics, cloudwatch: CloudWatch) -> None:
@@ -138,9 +138,8 @@ async def test_a_stdout_that_is_gone_fails_no_request(
 
 
 async def test_beside_a_server_metrics_leave_now_and_then_and_at_the_end(
-    noted: Metrics, cloudwatch: CloudWatch, serve: Serve, monkeypatch: pytest.MonkeyPatch
+    noted: Metrics, cloudwatch: CloudWatch, serve: Serve
 ) -> None:
-    monkeypatch.setattr(metrics, "EVERY", 0.05)
     late: list[int] = []
 
     async def close() -> None:
