@@ -57,7 +57,7 @@ class Backend(Protocol):
     """Makes the first span of a trace in this process; `Span.child` makes the others."""
 
     def load(self) -> None:
-        """Do ahead what would hold up the first span. May take half a second."""
+        """Do ahead what would hold up the first span. May take a while."""
 
     def begin(self, name: str, *, trace_id: str, parent_id: str) -> Span | None:
         """`parent_id` is that of the caller's span, or empty. None when no span can be had."""

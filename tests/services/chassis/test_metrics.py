@@ -216,7 +216,8 @@ async def test_a_connection_that_is_lent_out_says_how_long_it_was_waited_for(
     waits = sorted(cloudwatch.values(POOL_WAIT.name, "things"))
     assert len(waits) == 4
     assert max(waits[:2]) < 40 < min(waits[2:]), "two of them had to wait for the first two"
-    assert sorted(cloudwatch.values(POOL_IN_USE.name, "things")) == [1, 2, 2, 2]
+    lent = sorted(cloudwatch.values(POOL_IN_USE.name, "things"))
+    assert lent in ([1, 2, 2, 2], [1, 1, 2, 2]), "two at the most; the first two may come back together"
 
 
 def test_a_request_costs_less_in_metrics_than_its_line_in_the_log_takes_to_become_json() -> None:

@@ -263,5 +263,6 @@ backend = XRay("127.0.0.1:9")
 assert not {"aws_xray_sdk", "botocore", "wrapt"} & set(sys.modules)
 assert backend.begin("x", trace_id="1-67891233-abcdef012345678912345678", parent_id="")
 assert "aws_xray_sdk" in sys.modules
+assert "botocore" not in sys.modules, "a second of a processor for a sampler that nobody uses"
 """
     subprocess.run([sys.executable, "-c", code], check=True)  # noqa: S603 - ours
