@@ -29,10 +29,10 @@ FROM installer AS code
 COPY services /app/services
 RUN ["python3", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "/app"]
 
-# What runs installs nothing: pip, and the copy of it that Python carries, are taken away.
+# What runs has no pip and compiles nothing.
 FROM ${PYTHON_IMAGE}${PYTHON_DIGEST:+@${PYTHON_DIGEST}} AS base
-COPY scripts/builds/uninstall.py /tmp/
-RUN python3 /tmp/uninstall.py && rm /tmp/uninstall.py
+COPY scripts/builds/interpreter.py /tmp/
+RUN python3 /tmp/interpreter.py && rm /tmp/interpreter.py
 ENV PATH=/opt/tandem/bin:${PATH} PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 WORKDIR /app
 

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Protocol
 
 from scripts import bootstrap
-from scripts.places import ROOT
+from scripts.places import LOCAL, ROOT
 from scripts.terminal import Problem
 
 Call = Callable[[Sequence[str]], str]
+LOG = LOCAL / "build" / "images.log"
 UNITS = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 
 
@@ -59,14 +60,16 @@ class Engine(Protocol):
 
 
 def call(command: Sequence[str], environment: Mapping[str, str] = os.environ) -> str:
-    """What the program says. Raises Problem."""
+    """What the program says. Raises Problem; the log has all of what a failure said."""
     try:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, errors="replace", check=False)
     except FileNotFoundError:
         raise Problem(f"There is no {command[0]}.") from None
     if done.returncode != 0:
         said = bootstrap.last_line(done.stderr) or bootstrap.last_line(done.stdout)
-        raise Problem(f"{' '.join(command[:2])} failed: {said}")
+        LOG.parent.mkdir(parents=True, exist_ok=True)
+        LOG.write_text(f"$ {' '.join(command)}\n{done.stdout}\n{done.stderr}")
+        raise Problem(f"{' '.join(command[:2])} failed ({LOG.relative_to(ROOT)}): {said}")
     return done.stdout
 
 
