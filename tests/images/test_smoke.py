@@ -2,13 +2,18 @@
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
 import pytest
 
 from cfn.environments import SERVICES
+from scripts import compose
 from scripts.databases import OWNERS, service_url
+from scripts.places import ROOT
 from scripts.twin.postgres import Server
 from tests.conftest import PASSWORDS, administer
 from tests.images.containers import Image, Shop, shop
@@ -137,6 +142,22 @@ async def test_a_purchase_goes_through_three_containers_and_the_load_balancer(ru
     assert again.json()["id"] == bought.json()["id"]
     for container in running.containers.values():
         assert container.check() == 0, container.logs()
+
+
+def test_the_load_of_compose_finds_nothing_oversold_in_them(running: Shop, migrated: str) -> None:
+    """After the purchase, whose containers still run."""
+    told = compose.of_database(running.keys)["load"] | {"DATABASE_URL": migrated}
+    arguments = ["bench", "race", f"--url={running.url}", "--stock=3", "--buyers=10", "--times=1"]
+    done = subprocess.run(  # noqa: S603 - ours
+        [sys.executable, "-m", "scripts", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **told},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 of 1 rounds exact (3 of 10 confirmed" in done.stdout
 
 
 async def until_answered(url: str) -> None:

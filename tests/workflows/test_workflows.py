@@ -4,7 +4,6 @@ import argparse
 import importlib
 import json
 import re
-from typing import Any
 
 import pytest
 
@@ -20,7 +19,7 @@ EXPECTED_LATER = {"deploy"}  # verbs that are being built; a verb that is there 
 VALUE = re.compile(r"\$\{?\w+(?::\d+:\d+)?\}?")
 
 
-def each(selected: list[Job]) -> Any:
+def each(selected: list[Job]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("job", selected, ids=str)
 
 
