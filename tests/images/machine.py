@@ -33,7 +33,8 @@ MARK = hashlib.sha256(" ".join(RECIPE).encode()).hexdigest()[:12]
 FOLDER = LOCAL / "build" / "smoke"
 # A nested machine may not raise limits, and runs its cgroups in a mode that of the runtimes runc alone takes.
 PODMAN = ("podman", "--runtime=runc", "--cgroup-manager=cgroupfs")
-LIMITS = ("--ulimit=nofile=4096:4096", "--ulimit=nproc=4096:4096", "--no-healthcheck")
+# Whatever ends this run, no container of it is there after a quarter of an hour.
+LIMITS = ("--ulimit=nofile=4096:4096", "--ulimit=nproc=4096:4096", "--no-healthcheck", "--timeout=900")
 
 
 class Unable(Exception):

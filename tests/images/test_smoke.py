@@ -105,16 +105,22 @@ def running(tmp_path_factory: pytest.TempPathFactory, image: Image, migrated: st
         yield found
 
 
-def test_each_service_is_healthy_within_two_seconds_and_ends_in_order(running: Shop) -> None:
-    for container in running.containers.values():
-        seconds: list[float] = []
-        while not seconds or (min(seconds) > HEALTHY_SECONDS and len(seconds) < TRIES):
+@pytest.fixture(scope="module")
+def starts(running: Shop) -> dict[str, list[float]]:
+    """Seconds until each was healthy, as they would be if nobody else computed; one that was slow gets other tries."""
+    seconds: dict[str, list[float]] = {}
+    for service, container in running.containers.items():
+        own = seconds[service] = []
+        while not own or (min(own) > HEALTHY_SECONDS and len(own) < TRIES):
             container.remove()
             before, taken, after = contention(), container.start(), contention()
-            seconds.append(taken / ((before + after) / 2))
-        assert min(seconds) <= HEALTHY_SECONDS, f"{container.name}: {seconds}"
-    assert running.containers["frontend"].stop() == 0
-    running.containers["frontend"].remove()
+            own.append(taken / ((before + after) / 2))
+    return seconds
+
+
+def test_each_service_is_healthy_within_two_seconds(starts: dict[str, list[float]]) -> None:
+    assert len(starts) == len(SERVICES)
+    assert {service: own for service, own in starts.items() if min(own) > HEALTHY_SECONDS} == {}
 
 
 def contention() -> float:
@@ -125,10 +131,8 @@ def contention() -> float:
     return max(1.0, (time.monotonic() - wall) / 0.2)
 
 
+@pytest.mark.usefixtures("starts")
 async def test_a_purchase_goes_through_three_containers_and_the_load_balancer(running: Shop) -> None:
-    for container in running.containers.values():
-        container.remove()
-        await asyncio.to_thread(container.start)
     for path in ("/", "/products", "/orders"):  # the load balancer has seen each of them healthy
         await until_answered(running.url + path)
     page = await asked("GET", f"{running.url}/item/8", {})
@@ -144,8 +148,8 @@ async def test_a_purchase_goes_through_three_containers_and_the_load_balancer(ru
         assert container.check() == 0, container.logs()
 
 
+@pytest.mark.usefixtures("starts")
 def test_the_load_of_compose_finds_nothing_oversold_in_them(running: Shop, migrated: str) -> None:
-    """After the purchase, whose containers still run."""
     told = compose.of_database(running.keys)["load"] | {"DATABASE_URL": migrated}
     arguments = ["bench", "race", f"--url={running.url}", "--stock=3", "--buyers=10", "--times=1"]
     done = subprocess.run(  # noqa: S603 - ours
@@ -158,6 +162,12 @@ def test_the_load_of_compose_finds_nothing_oversold_in_them(running: Shop, migra
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 of 1 rounds exact (3 of 10 confirmed" in done.stdout
+
+
+@pytest.mark.usefixtures("starts")
+def test_each_of_them_ends_in_order(running: Shop) -> None:
+    """Last: nobody can use them afterwards."""
+    assert {container.stop() for container in running.containers.values()} == {0}
 
 
 async def until_answered(url: str) -> None:
