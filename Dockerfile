@@ -29,6 +29,11 @@ FROM installer AS code
 COPY services /app/services
 RUN ["python3", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "/app"]
 
+FROM code AS twin-code
+COPY cfn /app/cfn
+COPY scripts /app/scripts
+RUN ["python3", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "/app"]
+
 # What runs has no pip and compiles nothing.
 FROM ${PYTHON_IMAGE}${PYTHON_DIGEST:+@${PYTHON_DIGEST}} AS base
 COPY scripts/builds/interpreter.py /tmp/
@@ -38,9 +43,7 @@ WORKDIR /app
 
 FROM base AS twin
 COPY --from=twin-packages /opt/tandem /opt/tandem
-COPY --from=code /app /app
-COPY cfn cfn
-COPY scripts scripts
+COPY --from=twin-code /app /app
 USER 10001:10001
 CMD ["python", "-m", "scripts"]
 
@@ -53,14 +56,6 @@ EXPOSE 8000 8001 3000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(f'http://127.0.0.1:{os.environ.get(\"PORT\", 8000)}/healthz', timeout=3)"]
 CMD ["python", "-m", "services.chassis.server", "services.product.main:create"]
-ARG VERSION=dev
-ARG REVISION=
-ARG PYTHON_IMAGE
-ARG PYTHON_DIGEST
 LABEL org.opencontainers.image.title="tandem" \
       org.opencontainers.image.description="The services of Tandem Commerce" \
-      org.opencontainers.image.licenses="MIT" \
-      org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}" \
-      org.opencontainers.image.base.name="${PYTHON_IMAGE}" \
-      org.opencontainers.image.base.digest="${PYTHON_DIGEST}"
+      org.opencontainers.image.licenses="MIT"

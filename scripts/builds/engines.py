@@ -26,6 +26,7 @@ class Recipe:
     target: str
     platform: str
     arguments: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
     contexts: Mapping[str, Path] = field(default_factory=dict)
     secrets: Mapping[str, Path] = field(default_factory=dict)
 
@@ -35,6 +36,7 @@ class Recipe:
         return [
             *("--file", str(ROOT / "Dockerfile"), "--target", self.target, "--platform", self.platform),
             *(f"--build-arg={name}={value}" for name, value in self.arguments.items()),
+            *(f"--label={name}={value}" for name, value in self.labels.items()),
             *(f"--build-context={name}={folder}" for name, folder in self.contexts.items()),
             *(f"--secret=id={name},src={file}" for name, file in self.secrets.items()),
             *("--tag", self.tag, str(ROOT)),

@@ -39,9 +39,7 @@ def build(
 ) -> int:
     """Make `tandem:TAG`, and return how many bytes it has above its base. Raises Problem."""
     digest = engine.pull(base, platform)
-    arguments = {"PYTHON_IMAGE": base, "VERSION": tag, "REVISION": revision()}
-    if digest and "@" not in base:
-        arguments["PYTHON_DIGEST"] = digest
+    arguments = {"PYTHON_IMAGE": base} | ({"PYTHON_DIGEST": digest} if digest and "@" not in base else {})
     authorities = env.get("SSL_CERT_FILE")  # of a proxy between here and the package index
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -54,6 +52,7 @@ def build(
                 target="service",
                 platform=platform,
                 arguments=arguments,
+                labels=labels(tag, base, digest),
                 contexts={"certificates": folder} if certificates is not None else {},
                 secrets={"authorities": Path(authorities)} if authorities else {},
             )
@@ -62,6 +61,12 @@ def build(
     if above > LARGEST:
         raise Problem(f"The image is {above / 1e6:.0f} MB above its base; more than {LARGEST / 1e6:.0f} is too much.")
     return above
+
+
+def labels(tag: str, base: str, digest: str) -> dict[str, str]:
+    """Not in the Dockerfile: buildah would take a layer with the values of another build for the same."""
+    said = {"version": tag, "revision": revision(), "base.name": base, "base.digest": digest}
+    return {f"org.opencontainers.image.{key}": value for key, value in said.items() if value}
 
 
 def local_name(tag: str) -> str:

@@ -182,3 +182,4 @@ def test_its_labels_say_what_it_was_made_of(image: Image) -> None:
     labels = image.config()["Labels"]
     assert labels["org.opencontainers.image.version"] == "smoke"
     assert labels["org.opencontainers.image.base.name"] == image.machine.base
+    assert labels["org.opencontainers.image.title"] == "tandem"

@@ -18,7 +18,8 @@ RECIPE = Recipe(
     tag="t:1",
     target="service",
     platform="linux/arm64",
-    arguments={"VERSION": "1"},
+    arguments={"PYTHON_IMAGE": "p"},
+    labels={"version": "1"},
     contexts={"certificates": Path("/certificates")},
     secrets={"authorities": Path("/authorities")},
 )
@@ -48,7 +49,8 @@ def test_both_engines_are_told_the_same(make: Callable[[Program], Docker | Build
     assert line.startswith(start)
     for part in (
         f"--file {ROOT}/Dockerfile --target service --platform linux/arm64",
-        "--build-arg=VERSION=1",
+        "--build-arg=PYTHON_IMAGE=p",
+        "--label=version=1",
         "--build-context=certificates=/certificates",
         "--secret=id=authorities,src=/authorities",
         f"--tag t:1 {ROOT}",
@@ -122,7 +124,9 @@ def test_it_is_built_upon_the_base_that_was_pulled() -> None:
     engine = Engine()
     assert images.build(engine, "t", "linux/amd64", env={}) == 50_000_000
     (recipe,) = engine.recipes
-    assert recipe.arguments["PYTHON_DIGEST"] == DIGEST
+    assert recipe.arguments == {"PYTHON_IMAGE": images.BASE, "PYTHON_DIGEST": DIGEST}
+    assert recipe.labels["org.opencontainers.image.base.digest"] == DIGEST
+    assert recipe.labels["org.opencontainers.image.version"] == "t"
     assert (recipe.tag, recipe.target) == ("localhost/tandem:t", "service")
     assert not recipe.contexts
     assert not recipe.secrets
