@@ -61,8 +61,7 @@ def of_services(secrets: Keys) -> Files:
             database_url=url,
             secrets=secrets.environment(),
         )
-        settings = settled(f"the task of {task.service}", task.settings, here)
-        found[task.service] = {key: value for key, value in settings.items() if key != "CONTROL_URL"}
+        found[task.service] = settled(f"the task of {task.service}", task.settings, here)
     return found
 
 
