@@ -10,6 +10,7 @@ import pytest
 from cfn.environments import ENVIRONMENTS, Environment
 from cfn.stacks import render
 from scripts import __main__ as command
+from scripts.affected import OF_ALL
 from scripts.places import ROOT
 from tests.workflows.reading import FOLDER, Job, jobs, workflows
 
@@ -131,6 +132,8 @@ def test_there_is_something_to_run() -> None:
 def test_every_verb_is_called_as_its_parser_wants(job: Job) -> None:
     there = command.summaries(ROOT / "scripts")
     for name, *words in job.commands:
+        if name == "--help":
+            continue
         if name in there:
             parsed(name, words)
         else:
@@ -159,6 +162,20 @@ def test_a_verb_that_is_there_is_not_expected_any_more() -> None:
 def test_a_call_that_no_parser_takes_would_be_noticed(words: list[str]) -> None:
     with pytest.raises((AssertionError, SystemExit, argparse.ArgumentError)):
         parsed("build", words)
+
+
+def test_a_push_deploys_when_it_concerns_a_service() -> None:
+    paths = {path.removesuffix("**") for path in workflows()["deploy"]["on"]["push"]["paths"]}
+    concerning = {"services/" if path.startswith("services/") else path for path in OF_ALL}
+    assert paths == concerning
+
+
+def test_what_is_read_from_a_file_comes_after_the_first_call() -> None:
+    """The first call in a checkout installs, and says so on standard output."""
+    for job in JOBS:
+        runs = "\n".join(step.get("run", "") for step in job.steps)
+        first = next(iter(re.findall(r"(?<!before/)scripts/tandem[^\n|;]*", runs)), "")
+        assert ">" not in first or first.startswith("scripts/tandem --help"), job
 
 
 def test_one_check_stands_for_all_of_ci() -> None:
