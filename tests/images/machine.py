@@ -96,6 +96,13 @@ def storage() -> dict[str, str]:
     return {**os.environ, "CONTAINERS_STORAGE_CONF": str(file)}
 
 
+def release() -> None:
+    """Unmount what the storage has left mounted: as long as it is, nobody can remove `.local`."""
+    mounted = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    for place in reversed([place for place in mounted if Path(place).is_relative_to(FOLDER)]):
+        subprocess.run(["umount", "--lazy", place], check=False)  # noqa: S603, S607 - below our own folder
+
+
 def debian() -> Path:
     """The tar of a Debian with a Python, the first time from its archive. Raises Unable."""
     folder = FOLDER / f"base-{MARK}"
