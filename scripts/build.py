@@ -1,11 +1,11 @@
-"""Build what is deployed. Everything it makes is the same bytes when it is made again."""
+"""Build what is deployed. The zips are the same bytes when they are made again."""
 
 import argparse
 
-from scripts.builds import functions, ops
+from scripts.builds import functions, images, ops
 
-SUMMARY = "build what is deployed: lambda, ops"
-KINDS = {"lambda": functions, "ops": ops}
+SUMMARY = "build what is deployed: images, lambda, ops"
+KINDS = {"images": images, "lambda": functions, "ops": ops}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,9 +1,11 @@
 """A platform to measure: one of our own on a database that is thrown away, or the one that `tandem up` is running."""
 
 import contextlib
+import json
+import os
 import tempfile
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from scripts.databases import migrate_all
@@ -81,6 +83,16 @@ async def running_here(port: int) -> AsyncIterator[Platform]:
     if server is None:
         raise Problem("This checkout is not running; start it with scripts/up, or leave out --running.")
     yield Platform(f"http://127.0.0.1:{port}", server.url, keys.load(LOCAL))
+
+
+@contextlib.asynccontextmanager
+async def elsewhere(url: str, env: Mapping[str, str] = os.environ) -> AsyncIterator[Platform]:
+    """The one at that address; the environment has its database and keys, under the names that compose.yaml gives."""
+    missing = [key for key in ("DATABASE_URL", "ADMIN_KEY", "SESSION_KEYS") if not env.get(key)]
+    if missing:
+        raise Problem(f"To measure {url} the environment needs {' and '.join(missing)}.")
+    session = next(iter(json.loads(env["SESSION_KEYS"]).values()))
+    yield Platform(url, env["DATABASE_URL"], replace(keys.new_keys(), admin=env["ADMIN_KEY"], session=session))
 
 
 def _show(terminal: Terminal, line: Line) -> None:

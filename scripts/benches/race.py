@@ -1,7 +1,7 @@
 """Many buyers, little stock: exactly as many orders are confirmed as there are units, every time.
 
-Starts a platform of its own, on a database that is thrown away afterwards, unless --running is given. Each buyer is a
-guest of its own and asks through the load balancer, again under the same key when there was no decision.
+Starts a platform of its own, on a database that is thrown away afterwards, unless --running or --url is given. Each
+buyer is a guest of its own and asks through the load balancer, again under the same key when there was no decision.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import aiohttp
 
 from scripts.benches.buyers import Round, compete
 from scripts.benches.options import positive
-from scripts.benches.platform import Platform, own, running_here
+from scripts.benches.platform import Platform, elsewhere, own, running_here
 from scripts.invariants import Breach, breaches
 from scripts.terminal import Problem, Terminal
 from services.chassis.database import Database
@@ -34,6 +34,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--times", type=positive, default=20, metavar="N", help="rounds (default: 20)")
     parser.add_argument("--running", action="store_true", help="use what scripts/up runs; its orders stay in the data")
     parser.add_argument("--port", type=int, default=8080, help="of the running shop (default: 8080)")
+    parser.add_argument(
+        "--url", help="of a shop elsewhere, with DATABASE_URL, ADMIN_KEY and SESSION_KEYS in the environment"
+    )
+
+
+def _chosen(options: argparse.Namespace, terminal: Terminal) -> contextlib.AbstractAsyncContextManager[Platform]:
+    if options.url:
+        return elsewhere(options.url)
+    return running_here(options.port) if options.running else own(terminal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +70,7 @@ async def race(options: argparse.Namespace, terminal: Terminal) -> int:
     terminal.say(
         f"{options.buyers} buyers of one unit each, {options.stock} in stock, {options.connections} connections"
     )
-    platform = running_here(options.port) if options.running else own(terminal)
-    async with platform as here, _administrator(here) as admin:
+    async with _chosen(options, terminal) as here, _administrator(here) as admin:
         terminal.say("round  confirmed  refused  unknown  repeated  seconds  orders/s  invariants")
         results = [await _round(options, terminal, here, admin, number) for number in range(1, options.times + 1)]
     return judge(results, options.stock, options.buyers, terminal)

@@ -19,6 +19,7 @@ class Keys:
     admin: str
     admin_sha256: str
     passwords: dict[str, str]  # of the database roles, by service
+    database: str  # the administrator's password in compose.yaml's database
 
     def environment(self) -> dict[str, str]:
         """The secrets as the services read them."""
@@ -50,6 +51,7 @@ def new_keys() -> Keys:
         admin=token,
         admin_sha256=stored.sha256.hex(),
         passwords={service: secrets.token_hex(24) for service in ("product", "order")},
+        database=secrets.token_hex(24),
     )
 
 

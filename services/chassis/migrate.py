@@ -1,7 +1,7 @@
 """Bring a schema up to date before its service starts: `python -m services.chassis.migrate MODULE:OWNER`.
 
 Takes the settings of the service, whose user and password the role gets, and ADMIN_DATABASE_USER and _PASSWORD of
-somebody who may create roles.
+somebody who may create roles, or ADMIN_DATABASE_URL, which says all of it.
 """
 
 import argparse
@@ -22,10 +22,11 @@ log = logs.logger("migrate")
 
 async def apply(owner: Owner, env: Mapping[str, str]) -> list[str]:
     """Apply what is new and return its names. Raises SettingsError, MigrationError or Unavailable."""
-    for key in ("DATABASE_HOST", "DATABASE_PASSWORD"):
-        if not env.get(key):
+    url = database_url(env, login="ADMIN_DATABASE")
+    for key, given in (("DATABASE_HOST", url), ("DATABASE_PASSWORD", env.get("DATABASE_PASSWORD"))):
+        if not given:
             raise SettingsError(f"{key} is missing")
-    admin = Database(database_url(env, login="ADMIN_DATABASE"), size=1)
+    admin = Database(url, size=1)
     try:
         return await migrate(admin, owner, env["DATABASE_PASSWORD"])
     finally:

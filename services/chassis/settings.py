@@ -91,13 +91,13 @@ class Settings:
 
 
 def database_url(env: Mapping[str, str], *, login: str = "DATABASE") -> str:
-    """DATABASE_URL, or one put together from DATABASE_HOST, _PORT, _NAME, _CA and the login's _USER and _PASSWORD.
+    """The login's _URL, or one put together from DATABASE_HOST, _PORT, _NAME, _CA and the login's _USER and _PASSWORD.
 
     A task gets the pieces, because the secret store hands out a user and a password and not an address. Empty when
     there is neither. Raises SettingsError when pieces are missing.
     """
-    if login == "DATABASE" and env.get("DATABASE_URL"):
-        return env["DATABASE_URL"]
+    if whole := env.get(f"{login}_URL"):
+        return whole
     if not env.get("DATABASE_HOST"):
         return ""
     keys = ("DATABASE_HOST", "DATABASE_PORT", "DATABASE_NAME", "DATABASE_CA", f"{login}_USER", f"{login}_PASSWORD")

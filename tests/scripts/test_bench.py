@@ -132,6 +132,15 @@ def test_what_cannot_be_measured_is_refused(arguments: list[str], capsys: pytest
     assert "usage: scripts/tandem bench" in capsys.readouterr().err
 
 
+def test_a_shop_elsewhere_needs_its_keys_in_the_environment(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ADMIN_KEY", "adm")
+    monkeypatch.delenv("SESSION_KEYS", raising=False)
+    assert main(["bench", "race", "--url", "http://shop.example"]) == 1
+    assert "the environment needs DATABASE_URL and SESSION_KEYS." in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_a_race_starts_a_platform_of_its_own_and_is_exact(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "race", "--stock", "3", "--buyers", "20", "--connections", "8", "--times", "1"]) == 0

@@ -142,6 +142,7 @@ SUITE = ("-c", "import sys; print('ran', *sys.argv[2:]); sys.exit(sys.argv[1] in
         ("pass", "nothing", 0),
         ("raise SystemExit('E501')", "nothing", 1),
         ("pass", test.COMPUTING[0], 1),
+        ("pass", test.BUILDING[0], 1),
         ("pass", test.WAITING[-1], 1),
     ],
 )
@@ -154,12 +155,14 @@ def test_one_failure_anywhere_is_a_failure(
     said = capfd.readouterr().out
     assert ("Everything passed." in said) is (code == 0)
     assert ("E501" in said) is ("E501" in check)
-    assert said.count("ran ") == 2
+    assert said.count("ran ") == 3
 
 
 def test_nothing_is_tested_twice_and_nothing_left_out() -> None:
-    assert set(test.WAITING) == {"tests", *(f"--ignore={path}" for path in test.COMPUTING)}
-    assert [path for path in test.COMPUTING if not (ROOT / path).exists()] == []
+    apart = [*test.COMPUTING, *test.BUILDING]
+    assert set(test.WAITING) == {"tests", *(f"--ignore={path}" for path in apart)}
+    assert [path for path in apart if not (ROOT / path).exists()] == []
+    assert len(set(apart)) == len(apart)
 
 
 def test_with_arguments_only_the_chosen_tests_run(

@@ -2,8 +2,9 @@
 
 import argparse
 import asyncio
+import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from scripts.twin.control.app import control_plane
@@ -43,11 +44,12 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def opened(file: Path | None) -> Account:
+def opened(file: Path | None, env: Mapping[str, str] = os.environ) -> Account:
+    """Without a file the origin secret is that of the environment, or one that nobody else knows."""
     if file is None:
         from scripts.twin.deployment.local import local_deployment  # noqa: PLC0415 - who has a file need not render
 
-        return Account(local_deployment({"ORIGIN_SECRET": secrets.token_hex(16)}))
+        return Account(local_deployment({"ORIGIN_SECRET": env.get("ORIGIN_SECRET") or secrets.token_hex(16)}))
     return Account(load(file), lambda deployment: save(deployment, file))
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from scripts.places import ROOT
 from scripts.twin.deployment.file import load, save
 from scripts.twin.identity import die_with
+from scripts.twin.load_balancer.__main__ import opened as account
 from scripts.twin.postgres import free_port
 from scripts.twin.programs import busy
 from tests.scripts.asking import ask
@@ -87,3 +88,12 @@ def test_without_a_file_it_runs_what_the_templates_say() -> None:
         opened(shop)
         assert ask(shop, "/products")[0] == 503
         assert ask(shop, "/", "TRACE")[0] == 405
+
+
+def test_without_a_file_the_origin_secret_is_that_of_the_environment_or_nobodys() -> None:
+    def secret(env: dict[str, str]) -> str:
+        (value,) = account(None, env).deployment.front_headers.values()
+        return value
+
+    assert secret({"ORIGIN_SECRET": "shared"}) == "shared"
+    assert secret({}) != secret({})

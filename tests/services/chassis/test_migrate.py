@@ -35,6 +35,13 @@ def test_a_missing_setting_is_named(key: str) -> None:
     assert (done.returncode, done.stderr) == (1, f"catalog was not migrated: {key} is missing\n")
 
 
+def test_the_whole_address_of_an_administrator_is_enough_but_for_the_password_to_set() -> None:
+    env = {"ADMIN_DATABASE_URL": "postgresql://boss:x@127.0.0.1:1/shop?sslmode=disable"}
+    assert migrate(env).stderr == "catalog was not migrated: DATABASE_PASSWORD is missing\n"
+    done = migrate({**env, "DATABASE_PASSWORD": "p"})
+    assert (done.returncode, done.stderr) == (1, "catalog was not migrated: The database did not answer\n")
+
+
 @pytest.mark.parametrize("authority", ["/dev/null", "/no/such/file.pem"])
 def test_a_database_that_cannot_be_reached_is_one_sentence(authority: str) -> None:
     done = migrate({**PIECES, "DATABASE_CA": authority})

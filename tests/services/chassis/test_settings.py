@@ -82,6 +82,12 @@ def test_another_login_takes_the_same_address() -> None:
     assert database_url(env, login="ADMIN_DATABASE").startswith("postgresql://boss:x@db.example:5432/shop?")
 
 
+def test_an_address_that_says_all_of_it_goes_before_its_pieces() -> None:
+    env = {**PIECES, "ADMIN_DATABASE_URL": "postgresql://boss@elsewhere/shop"}
+    assert database_url(env, login="ADMIN_DATABASE") == "postgresql://boss@elsewhere/shop"
+    assert database_url(env).startswith("postgresql://product_svc:")
+
+
 @pytest.mark.parametrize("key", [key for key in PIECES if key != "DATABASE_HOST"])
 def test_a_missing_piece_is_named(key: str) -> None:
     with pytest.raises(SettingsError, match=f"{key} is missing"):

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from services.chassis.settings import SettingsError
 from services.product import demo
 from services.product.model.sheet import BadRows
 from services.product.service import catalogue, transfer
@@ -65,6 +66,11 @@ async def test_import_that_waits_for_an_order_does_not_deadlock(shop: Any) -> No
         await shop.blocked(waiting)
         assert await shop.is_free(high)
     assert (await waiting).updated == 2
+
+
+async def test_the_program_for_the_demo_shop_needs_a_database() -> None:
+    with pytest.raises(SettingsError, match="DATABASE_URL is missing"):
+        await demo.fill({})
 
 
 async def test_demo_is_seeded_once_by_eight_processes_at_once(shop: Any) -> None:
