@@ -49,8 +49,8 @@ def files(secrets: Keys) -> Files:
 
 
 def of_services(secrets: Keys) -> Files:
-    """What the task definitions say. The load balancer's control plane answers its own machine alone, which here is its
-    container."""
+    """What the task definitions say. The load balancer's control plane and its traces are for its own machine alone, which
+    here is its container."""
     deployment, found = local_deployment(secrets.environment()), {}
     for task in deployment.tasks:
         url = service_url(admin_url(secrets), task.service, secrets.passwords) if task.service in OWNERS else ""
@@ -58,6 +58,7 @@ def of_services(secrets: Keys) -> Files:
             port=task.port,
             upstream_url=f"{BALANCER}:{ORIGIN}",
             control_url="",
+            trace_address="",
             database_url=url,
             secrets=secrets.environment(),
         )
