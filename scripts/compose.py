@@ -49,7 +49,7 @@ def files(secrets: Keys) -> Files:
 
 
 def of_services(secrets: Keys) -> Files:
-    """What the task definitions say. The load balancer's control plane and its traces are for its own machine alone, which
+    """What the task definitions say. Control plane and traces are for the load balancer's own machine alone, which
     here is its container."""
     deployment, found = local_deployment(secrets.environment()), {}
     for task in deployment.tasks:

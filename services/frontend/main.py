@@ -42,17 +42,22 @@ def create(  # noqa: PLR0913 - every collaborator, all by keyword
     settings = settings or Settings.from_env("frontend", env, needs=("UPSTREAM_URL",))
     startup, close = [], []
 
-    def upstream() -> Upstream:
-        client = Upstream(settings.upstream_url or "", origin_secret=settings.origin_secret)
+    def upstream(audience: str) -> Upstream:
+        client = Upstream(
+            settings.upstream_url or "",
+            audience=audience,
+            environment=settings.environment,
+            origin_secret=settings.origin_secret,
+        )
         startup.append(client.load)
         close.append(client.close)
         return client
 
     # Each backend has clients of its own, so that the breaker of one says nothing about the other.
     if products is None:
-        products = HttpProducts(upstream(), probing=upstream(), shelf=Shelf(clock=clock))
+        products = HttpProducts(upstream("product"), probing=upstream("product"), shelf=Shelf(clock=clock))
     if orders is None:
-        orders = HttpOrders(upstream(), probing=upstream())
+        orders = HttpOrders(upstream("order"), probing=upstream("order"))
     if weights is None and settings.control_url:
         control = Upstream(settings.control_url)
         close.append(control.close)

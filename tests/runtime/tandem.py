@@ -156,8 +156,9 @@ def tandem(folder: Path, admin_url: str, passwords: dict[str, str]) -> Iterator[
         return Process(program, folder / f"{program.name}.log")
 
     tasks = {service: process(task(deployment, service, ports, admin_url, keys)) for service in ports.services}
+    elsewhere = replace(ports, traces=free_port())  # where services send their traces, a test listens
     front = [
-        process(load_balancer(ports, folder / "deployment.json", folder)),
+        process(load_balancer(elsewhere, folder / "deployment.json", folder)),
         process(lambda_service(deployment, ports, admin_url, keys, folder / "functions.json")),
     ]
     with ExitStack() as stack:

@@ -26,7 +26,11 @@ def configured(service: str) -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         logs.configure(service)
+        uvicorn = logging.getLogger("uvicorn.error")
+        level_before = uvicorn.level
+        uvicorn.setLevel(logging.NOTSET)  # a load balancer of the twin in this process lets it say nothing
         yield
+        uvicorn.setLevel(level_before)
         logging.captureWarnings(False)
     root.handlers[:] = before
     root.setLevel(level)

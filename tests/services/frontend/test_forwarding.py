@@ -148,7 +148,7 @@ async def test_only_listed_headers_reach_a_backend(ask: Ask, shop: StandIn) -> N
     }
     assert (await ask("POST", "/api/orders", body=BODY, headers={**BUYER, **forged})).status == 201
     names = {name for name, _ in shop.seen[-1].headers}
-    ours = {"host", "accept", "content-length", "x-request-id", "x-deadline-ms"}
+    ours = {"host", "accept", "content-length", "x-request-id", "x-deadline-ms", "x-amzn-trace-id"}
     assert names == ours | {"authorization", "content-type", "idempotency-key"}
 
 
