@@ -6,6 +6,7 @@ and deletes them, and nothing is behind them. A type on the list that the emulat
 """
 
 import json
+import string
 import sys
 from typing import Any
 
@@ -53,6 +54,29 @@ def take_metric_math() -> None:
 
     own = {"create": create, "update": update, "update_with_logical_id": True, "delete": delete}
     provisioners._RESOURCE_HANDLERS["AWS::CloudWatch::Alarm"] = known | own
+
+
+KINDS = {
+    "ExcludeLowercase": string.ascii_lowercase,
+    "ExcludeNumbers": string.digits,
+    "ExcludePunctuation": string.punctuation,
+    "ExcludeUppercase": string.ascii_uppercase,
+}
+
+
+def generate_as_asked() -> None:
+    """Of what a generated secret may not hold, the emulator looks at single characters only."""
+    generated = provisioners._sm_secret_string
+
+    def asked(properties: Values) -> Any:
+        wanted = properties.get("GenerateSecretString")
+        if not wanted:
+            return generated(properties)
+        kinds = "".join(characters for kind, characters in KINDS.items() if str(wanted.get(kind)).lower() == "true")
+        whole = {**wanted, "ExcludeCharacters": wanted.get("ExcludeCharacters", "") + kinds}
+        return generated({**properties, "GenerateSecretString": whole})
+
+    provisioners._sm_secret_string = asked
 
 
 def keep_weights() -> None:
@@ -113,6 +137,7 @@ def scan_images() -> None:
 if __name__ == "__main__":
     add_types(json.loads(sys.argv.pop()))
     take_metric_math()
+    generate_as_asked()
     keep_weights()
     scan_images()
     main()
