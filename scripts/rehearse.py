@@ -74,7 +74,7 @@ def staged(chosen: Environment, terminal: Terminal) -> Iterator[Stage]:
             opened = stack.enter_context(shop(account, folder))
         except PostgresError as error:
             raise Problem(str(error)) from None
-        asked = Asked(environment=settled, url=opened.url, artifacts=ZIPS, here=True)
+        asked = Asked(environment=settled, artifacts=ZIPS, here=True)
         quiet = Terminal(io.StringIO())
         yield Stage(account=account, shop=opened, asked=asked, expected=EXPECTED[chosen.name], quiet=quiet)
 

@@ -15,7 +15,6 @@ from scripts.deploy import names
 from scripts.rehearsals import cloud, gaps, readback
 from scripts.rehearsals.deployed import Account
 from scripts.rehearsals.shop import Shop
-from scripts.releases.applying import Applier
 from scripts.releases.asked import Asked
 from scripts.releases.clock import Clock
 from scripts.releases.live import Live, look, resources
@@ -93,20 +92,20 @@ class Stage:
 
     def failing(self) -> str:
         """It is rolled back, and its first cause is named."""
-        before = look(self.account.aws.cloudformation, self.stack("product").name)
+        name = stack_name(self.asked.environment, "product")
+        before = look(self.account.aws.cloudformation, name)
         words = f"failed at Broken (AWS::Route53::RecordSet): No hosted zone with id '{NOWHERE}'"
-        self.refused(words, lambda: self.applier.apply(broken(self.stack("product")), protect=False))
-        after = look(self.account.aws.cloudformation, self.stack("product").name)
+        self.refused(words, lambda: self.carry_out(self.plan_with("product", broken)))
+        after = look(self.account.aws.cloudformation, name)
         hold(after and after.status == "UPDATE_ROLLBACK_COMPLETE", "There was no rollback.")
         hold(before and after and before.template == after.template, "The rollback left something else.")
+        hold(self.weights("product") == (100, 0), "The rollback moved traffic as it was moved once.")
         hold(not self.deploy("v2"), "The rollback left something to do.")
         return "rolled back"
 
     def danger(self) -> str:
         """What would lose the database is refused before anything is done."""
-        self.refused(
-            "--replace-stateful Database", lambda: self.applier.apply(renamed(self.stack("data")), protect=False)
-        )
+        self.refused("--replace-stateful Database", lambda: self.carry_out(self.plan_with("data", renamed)))
         return "its replacement was refused"
 
     def grown(self) -> str:
@@ -140,10 +139,6 @@ class Stage:
 
     # --- what they are made of --------------------------------------------------------------------------------------
 
-    @property
-    def applier(self) -> Applier:
-        return Applier(aws=self.account.aws, terminal=self.quiet, clock=QUICK)
-
     def plan(self, tag: str, *, while_failed_over: bool = False) -> Plan:
         asked = replace(self.asked, tag=tag, while_failed_over=while_failed_over)
         return planned(self.account.aws, asked, names(asked.environment))
@@ -156,9 +151,16 @@ class Stage:
             raise Problem("\n".join(refusals))
         if any(one.parameters.get("Version", ("", ""))[1] for one in plan.differences):
             self.shop.close()  # opened again, with what is deployed by then, when it is tried
-        return Release(
-            aws=self.account.aws, plan=plan, terminal=self.quiet, clock=QUICK, fetch=self.shop.fetch
-        ).carry_out()
+        return self.carry_out(plan)
+
+    def carry_out(self, plan: Plan) -> bool:
+        release = Release(aws=self.account.aws, plan=plan, terminal=self.quiet, clock=QUICK, fetch=self.shop.fetch)
+        return release.carry_out()
+
+    def plan_with(self, row: str, change: Callable[[Stack], Stack]) -> Plan:
+        plan = self.plan("v2")
+        stacks = [change(stack) if stack.row.name == row else stack for stack in plan.stacks]
+        return replace(plan, stacks=stacks)
 
     def push(self, tag: str) -> None:
         environment = self.asked.environment
@@ -167,9 +169,6 @@ class Stage:
 
     def live(self) -> list[Live]:
         return destroy.present(self.account.aws, self.asked.environment)
-
-    def stack(self, row: str) -> Stack:
-        return next(stack for stack in self.plan("v2").stacks if stack.row.name == row)
 
     def weigh(self, service: str, fargate: int, fallback: int) -> None:
         """As the operations app does it: one rule, two weights."""

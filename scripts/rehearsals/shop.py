@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 from scripts.databases import migrate_all
@@ -36,7 +37,7 @@ class Shop:
     server: Server
     folder: Path
     keys: Handed | None = None
-    port: int = field(default_factory=free_port)
+    port: int = 0
     _programs: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
 
     @property
@@ -49,8 +50,10 @@ class Shop:
         return self.keys.admin if self.keys else ""
 
     def fetch(self, url: str) -> tuple[int, bytes]:
+        """What the shop answers at its public address: this stands for its name, and for CloudFront."""
         self.open()
-        return smoke.fetched(url)
+        parts = urlsplit(url)
+        return smoke.fetched(f"{self.url}{parts.path}" + f"?{parts.query}" * bool(parts.query))
 
     def open(self) -> None:
         if self._programs:
@@ -65,6 +68,7 @@ class Shop:
         self.keys = self.account.keys()
         deployment = self.account.deployment(self.keys)
         asyncio.run(migrate_all(self.server.url, self.keys.passwords))
+        self.port = free_port()
         ports = placed(deployment, self.port, anywhere=True)
         save(deployment, self.folder / "deployment.json")
         tasks = [task(deployment, service, ports, self.server.url, self.keys) for service in ports.services]

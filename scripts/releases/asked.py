@@ -6,11 +6,13 @@ from pathlib import Path
 
 from cfn.environments import Environment
 from cfn.stacks import Stack, render
+from cfn.wiring import minified
 from scripts.places import LOCAL
 from scripts.releases.live import Live
 from scripts.releases.traffic import Traffic
 from scripts.terminal import Problem
 
+WEIGHTS = ("FargateWeight", "LambdaWeight")
 FUNCTIONS = "fallback"  # the stack of the functions
 UNRELEASED = "unreleased"
 
@@ -58,6 +60,17 @@ def held(stack: Stack, live: Live | None) -> Stack:
     only those migrate, and until then the functions are the way back."""
     running = live.parameters.get("Version") if live and live.template else None
     return replace(stack, parameters={**stack.parameters, "Version": running}) if running else stack
+
+
+def recorded(stack: Stack, live: Live | None) -> Stack | None:
+    """What runs, with the weights of the moment; None when the stack knows them. They are recorded before anything else
+    is changed, because a rollback goes back to what the stack knows, and would move traffic as it was moved once."""
+    if live is None or not live.template:
+        return None
+    weights = {name: stack.parameters[name] for name in WEIGHTS if name in stack.parameters and name in live.parameters}
+    if weights.items() <= live.parameters.items():
+        return None
+    return replace(stack, body=minified(live.template), parameters={**live.parameters, **weights})
 
 
 def services_to_release(stacks: Sequence[Stack], live: Mapping[str, Live | None], asked: Asked) -> list[str]:

@@ -87,24 +87,30 @@ def read(stack: str, described: Iterable[Mapping[str, Any]]) -> Iterator[Change]
     """Of a change set, as DescribeChangeSet has them."""
     for one in described:
         given = one["ResourceChange"]
-        properties = {
-            detail["Target"].get("Name", detail["Target"]["Attribute"]) for detail in given.get("Details", ())
-        }
+        properties = set(_properties(given))
         yield Change(
             stack=stack,
             resource=given["LogicalResourceId"],
             type=given["ResourceType"],
-            action=_action(given, properties),
+            action=_action(given),
             properties=tuple(sorted(properties)),
         )
 
 
-def _action(given: Mapping[str, Any], properties: set[str]) -> Action:
+def _properties(given: Mapping[str, Any], *needing: str) -> Iterator[str]:
+    """The names of what changes; with `needing`, only where a new resource is needed `Always` or `Conditionally`."""
+    for detail in given.get("Details", ()):
+        target = detail["Target"]
+        if not needing or target.get("RequiresRecreation", "Never") in needing:
+            yield target.get("Name", target["Attribute"])
+
+
+def _action(given: Mapping[str, Any]) -> Action:
     if given["Action"] in {"Add", "Import"}:
         return "add"
     if given["Action"] == "Remove":
         return "remove"
-    replacement = given.get("Replacement", "False")
-    if replacement == "Conditional" and properties <= KEPT.get(given["ResourceType"], frozenset()):
+    replacement, kept = given.get("Replacement", "False"), KEPT.get(given["ResourceType"], frozenset())
+    if replacement == "Conditional" and set(_properties(given, "Always", "Conditionally")) <= kept:
         return "change"
     return "change" if replacement == "False" else "replace"

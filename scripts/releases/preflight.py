@@ -11,6 +11,7 @@ from cfn.environments import Environment
 from cfn.stacks import LIMIT, Stack
 from cfn.values import Site
 from scripts.places import ROOT
+from scripts.releases.asked import WEIGHTS
 from scripts.releases.expansion import breaking
 
 SQL = "services/*/sql"
@@ -39,7 +40,7 @@ def problems(
 
 def _settings(stack: Stack) -> dict[str, str]:
     """Without the weights of the moment: a failover is nobody's mistake."""
-    return {name: value for name, value in stack.parameters.items() if name not in {"FargateWeight", "LambdaWeight"}}
+    return {name: value for name, value in stack.parameters.items() if name not in WEIGHTS}
 
 
 def _placeholders(environment: Environment) -> Iterator[str]:

@@ -12,8 +12,8 @@ from cfn.environments import Environment
 from cfn.names import stack_name
 from cfn.stacks import Stack
 from scripts.releases import artifacts, images, smoke
-from scripts.releases.applying import Applier
-from scripts.releases.asked import FUNCTIONS, Asked, held, services_to_release, wanted
+from scripts.releases.applying import Applier, endangered
+from scripts.releases.asked import FUNCTIONS, Asked, held, recorded, services_to_release, wanted
 from scripts.releases.aws import Aws
 from scripts.releases.clock import Clock
 from scripts.releases.contracts import broken
@@ -46,7 +46,10 @@ class Plan:
     @property
     def refusals(self) -> Iterator[str]:
         """Why it must not be deployed as it is, a sentence for each reason."""
-        yield from broken([difference(stack, self.live.get(stack.name)) for stack in self.chosen])
+        yield from broken(self.differences)
+        for change in (change for one in self.differences for change in one.changes):
+            if change.endangers and change.resource not in self.asked.allowed:
+                yield endangered(change)
         for one in self.moving.values():
             if one.away and not self.asked.while_failed_over:
                 yield (
@@ -91,6 +94,7 @@ class Release:
             chosen[FUNCTIONS] = held(functions, self.plan.live.get(functions.name))
         ordered = [chosen[stack.row.name] for stack in self.plan.stacks if stack.row.name in chosen]
         for stack in ordered:
+            done |= self._apply(applier, recorded(stack, self.plan.live.get(stack.name)))
             done |= self._apply(applier, stack)
         self._try()
         if chosen.get(FUNCTIONS) != functions:
