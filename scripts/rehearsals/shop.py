@@ -58,11 +58,13 @@ class Shop:
     def open(self) -> None:
         if self._programs:
             return
-        try:
-            self._open()
-        except BaseException:
-            self.close()
-            raise
+        for last in (False, False, True):  # a port that was free may be taken by the time a program listens on it
+            try:
+                return self._open()
+            except BaseException as error:
+                self.close()
+                if last or not isinstance(error, Problem):
+                    raise
 
     def _open(self) -> None:
         self.keys = self.account.keys()

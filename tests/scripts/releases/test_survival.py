@@ -1,5 +1,5 @@
-"""A deployment that is killed at any step, or talks to an AWS that throttles, fails and drops connections, ends where an
-undisturbed one does, when it is run again."""
+"""A deployment that is killed at any step, or talks to an AWS that throttles, fails and drops connections, ends where
+an undisturbed one does, when it is run again."""
 
 import io
 import os
