@@ -60,11 +60,13 @@ class Shop:
             return
         for last in (False, False, True):  # a port that was free may be taken by the time a program listens on it
             try:
-                return self._open()
+                self._open()
             except BaseException as error:
                 self.close()
                 if last or not isinstance(error, Problem):
                     raise
+            else:
+                return
 
     def _open(self) -> None:
         self.keys = self.account.keys()

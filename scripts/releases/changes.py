@@ -102,7 +102,7 @@ def _properties(given: Mapping[str, Any], *needing: str) -> Iterator[str]:
     for detail in given.get("Details", ()):
         target = detail["Target"]
         if not needing or target.get("RequiresRecreation", "Never") in needing:
-            yield target.get("Name", target["Attribute"])
+            yield target.get("Name") or target["Attribute"]
 
 
 def _action(given: Mapping[str, Any]) -> Action:
