@@ -81,6 +81,7 @@ def generate_as_asked() -> None:
 
 def keep_weights() -> None:
     """Of an action's target groups the emulator keeps the first, and drops all weights."""
+    group_to_xml = alb._tg_xml
     from_template, from_request, to_xml = provisioners._elbv2_listener_actions, alb._parse_actions, alb._action_xml
 
     def templated(properties: Values, balancer: str | None, prop: str = "DefaultActions") -> list[Values]:
@@ -105,8 +106,20 @@ def keep_weights() -> None:
         config = f"<ForwardConfig><TargetGroups>{shares}</TargetGroups></ForwardConfig>" if shares else ""
         return text.removesuffix("</member>") + config + "</member>"
 
+    def grouped(group: Values) -> str:
+        """A group belongs to the load balancers whose rules forward to it."""
+        using = [rule for rule in alb._rules.values() if group["TargetGroupArn"] in named(rule)]
+        balancers = {alb._listeners[rule["ListenerArn"]]["LoadBalancerArn"] for rule in using}
+        text: str = group_to_xml({**group, "LoadBalancerArns": sorted(balancers)})
+        return text
+
     provisioners._elbv2_listener_actions = templated
     alb._parse_actions, alb._action_xml = requested, written
+    alb._tg_xml = grouped
+
+
+def named(rule: Values) -> set[str]:
+    return {share["arn"] for action in rule["Actions"] for share in action.get("Shares") or ()}
 
 
 def shares_of(params: Values, prefix: str) -> Any:
