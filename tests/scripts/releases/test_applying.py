@@ -5,18 +5,20 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cfn.stacks import Row, Stack
 from scripts.rehearsals.acts import QUICK
+from scripts.rehearsals.cloud import Cloud
 from scripts.releases import change_sets
 from scripts.releases.applying import Applier
 from scripts.releases.aws import Aws
 from scripts.releases.live import Can, can, look, resources
 from scripts.terminal import Problem, Terminal
-from tests.scripts.releases.accounts import Landing
+from tests.scripts.releases.accounts import landing
 
 
 def stack(name: str, **more: Any) -> Stack:
@@ -39,9 +41,10 @@ def log(policy: str) -> dict[str, Any]:
     return {"Type": "AWS::Logs::LogGroup", "DeletionPolicy": policy, "Properties": {"LogGroupName": "/tandem/test"}}
 
 
-@pytest.fixture
-def aws(where: Landing) -> Aws:
-    return where.aws
+@pytest.fixture(scope="module")
+def aws(emulated: Cloud, zips: Path) -> Aws:
+    """One account for all: every test has stacks of its own."""
+    return landing(emulated, zips).aws
 
 
 @pytest.fixture
@@ -99,7 +102,7 @@ def many(number: int) -> dict[str, Any]:
     return {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": f"begun-{number}"}}
 
 
-def test_a_rollback_that_got_stuck_is_tried_again_and_then_explained(where: Landing, said: io.StringIO) -> None:
+def test_a_rollback_that_got_stuck_is_tried_again_and_then_explained(aws: Aws, said: io.StringIO) -> None:
     class Stuck:
         """CloudFormation with a stack whose rollback fails, again and again."""
 
@@ -134,8 +137,7 @@ def test_a_rollback_that_got_stuck_is_tried_again_and_then_explained(where: Land
                 "ClientRequestToken": self.token,
             }
 
-    aws = replace(where.aws, cloudformation=Stuck())
-    applier = Applier(aws=aws, terminal=Terminal(said), clock=QUICK)
+    applier = Applier(aws=replace(aws, cloudformation=Stuck()), terminal=Terminal(said), clock=QUICK)
     with pytest.raises(Problem, match=r"stuck again: Queue \(.*\): Somebody holds it.*--resources-to-skip Queue\."):
         applier.apply(stack("stuck"), protect=False)
 
