@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from cfn.stacks import Row, Stack
+from scripts.rehearsals import cloud
 from scripts.rehearsals.acts import QUICK
 from scripts.rehearsals.cloud import Cloud
 from scripts.releases import change_sets
@@ -18,7 +19,7 @@ from scripts.releases.applying import Applier
 from scripts.releases.aws import Aws
 from scripts.releases.live import Can, can, look, resources
 from scripts.terminal import Problem, Terminal
-from tests.scripts.releases.accounts import landing
+from tests.scripts.releases.accounts import Landing, landing
 
 
 def stack(name: str, **more: Any) -> Stack:
@@ -42,9 +43,14 @@ def log(policy: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def aws(emulated: Cloud, zips: Path) -> Aws:
-    """One account for all: every test has stacks of its own."""
-    return landing(emulated, zips).aws
+def account(emulated: Cloud, zips: Path) -> Landing:
+    """One for all: every test has stacks of its own."""
+    return landing(emulated, zips)
+
+
+@pytest.fixture(scope="module")
+def aws(account: Landing) -> Aws:
+    return account.aws
 
 
 @pytest.fixture
@@ -70,13 +76,15 @@ def test_a_stack_is_made_then_left_alone_then_changed(applier: Applier, aws: Aws
 
 
 def test_a_first_creation_that_failed_names_its_cause_and_is_cleared_away_by_the_next(
-    applier: Applier, aws: Aws, said: io.StringIO
+    applier: Applier, account: Landing, aws: Aws, said: io.StringIO
 ) -> None:
     bad = stack("first", Log=log("Retain"), Record=record("Queue", "Log"))
     with pytest.raises(Problem, match=r"failed at Record \(AWS::Route53::RecordSet\): No hosted zone .* is gone again"):
         applier.apply(bad, protect=False)
+    groups = cloud.client(account.session, account.cloud, "logs").describe_log_groups()["logGroups"]
+    assert groups == []  # nor is what is kept otherwise in the way of the next try
     good = stack("first", Log=log("Retain"))
-    assert applier.apply(good, protect=False)  # the kept log group of the first try is not in its way
+    assert applier.apply(good, protect=False)
     assert "is ROLLBACK_COMPLETE: its first creation failed, so it is cleared away" in said.getvalue()
     assert set(resources(aws.cloudformation, good.name)) == {"Queue", "Log"}
 
@@ -90,16 +98,49 @@ def test_a_change_set_that_nobody_carried_out_is_no_hindrance(applier: Applier, 
     assert applier.apply(wanted, protect=False)
 
 
-def test_what_another_deployment_has_begun_is_followed_to_its_end(applier: Applier, aws: Aws) -> None:
-    wanted = stack("begun", **{f"Log{number}": many(number) for number in range(20)})
-    made = change_sets.make(aws.cloudformation, wanted, new=True, role=None, clock=QUICK)
-    assert made is not None
-    change_sets.carry_out(aws.cloudformation, made, "somebody-else")
-    assert not applier.apply(wanted, protect=False)
+def test_what_another_deployment_has_begun_is_followed_to_its_end(
+    applier: Applier, aws: Aws, said: io.StringIO
+) -> None:
+    wanted = stack("begun")
+    assert applier.apply(wanted, protect=False)
+
+    class AtWork:
+        """CloudFormation that is still busy with the stack when one looks, and looks again."""
+
+        busy = 3
+
+        def describe_stacks(self, **asked: Any) -> Any:
+            found = aws.cloudformation.describe_stacks(**asked)
+            if self.busy:
+                self.busy -= 1
+                found["Stacks"][0]["StackStatus"] = "UPDATE_IN_PROGRESS"
+            return found
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(aws.cloudformation, name)
+
+    hidden = AtWork()
+    assert not replace(applier, aws=replace(aws, cloudformation=hidden)).apply(wanted, protect=False)
+    assert hidden.busy == 0
+    assert "is UPDATE_IN_PROGRESS; following what is under way" in said.getvalue()
 
 
-def many(number: int) -> dict[str, Any]:
-    return {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": f"begun-{number}"}}
+def test_a_request_whose_answer_was_lost_may_be_made_again(aws: Aws, said: io.StringIO) -> None:
+    class Twice:
+        """A client that has carried out everything before it asks for it."""
+
+        def __getattr__(self, name: str) -> Any:
+            call = getattr(aws.cloudformation, name)
+
+            def again(**asked: Any) -> Any:
+                call(**asked)
+                return call(**asked)
+
+            return again if name in {"create_change_set", "execute_change_set"} else call
+
+    applier = Applier(aws=replace(aws, cloudformation=Twice()), terminal=Terminal(said), clock=QUICK)
+    assert applier.apply(stack("twice"), protect=False)
+    assert not applier.apply(stack("twice"), protect=False)
 
 
 def test_a_rollback_that_got_stuck_is_tried_again_and_then_explained(aws: Aws, said: io.StringIO) -> None:
