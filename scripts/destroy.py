@@ -9,8 +9,7 @@ from scripts.deploy import confirm, names
 from scripts.releases.applying import Applier
 from scripts.releases.aws import Aws, connected, in_sentences
 from scripts.releases.clock import Clock
-from scripts.releases.events import first_cause
-from scripts.releases.live import Live, describe, look
+from scripts.releases.live import Live, look
 from scripts.releases.survivors import survivors
 from scripts.synth import selected, tailoring
 from scripts.terminal import Problem, Terminal
@@ -73,17 +72,5 @@ def destroy(aws: Aws, live: Sequence[Live], terminal: Terminal, clock: Clock) ->
         terminal.say(f"  ..  {one.name}")
         if one.protected:
             aws.cloudformation.update_termination_protection(StackName=one.name, EnableTerminationProtection=False)
-        gone(aws, one, applier.token(), applier)
-
-
-def gone(aws: Aws, stack: Live, token: str, applier: Applier) -> None:
-    """What is under way is waited for first."""
-    applier.settled(stack.name)
-    if describe(aws.cloudformation, stack.id) is None:
-        return
-    aws.cloudformation.delete_stack(StackName=stack.id, ClientRequestToken=token)
-    outcome = applier.follow(stack.id, token)
-    if outcome.status != "DELETE_COMPLETE":
-        cause = first_cause(aws.cloudformation, outcome)
-        why = f"{cause.resource} ({cause.type}): {cause.reason}" if cause else "CloudFormation does not say why"
-        raise Problem(f"{stack.name} could not be deleted: {why}. Put that right and run this again.")
+        if applier.settled(one.name) is not None:
+            applier.delete(one)

@@ -77,10 +77,17 @@ class Applier:
 
     def _clear(self, live: Live) -> None:
         self.terminal.say(f"  ..  {live.name} is {live.status}: its first creation failed, so it is cleared away")
-        self.aws.cloudformation.delete_stack(StackName=live.id)
-        outcome = self.follow(live.id)
+        self.delete(live)
+
+    def delete(self, live: Live) -> None:
+        """Raises Problem."""
+        token = self.token()
+        self.aws.cloudformation.delete_stack(StackName=live.id, ClientRequestToken=token)
+        outcome = self.follow(live.id, token)
         if outcome.status != "DELETE_COMPLETE":
-            raise Problem(f"{live.name} is {outcome.status} and cannot be made again; delete it by hand.")
+            raise Problem(
+                f"{live.name} could not be deleted: {self._cause(outcome)}. Put that right and run this again."
+            )
 
     def _mended(self, live: Live) -> Live | None:
         self.terminal.say(f"  ..  {live.name} is {live.status}: {live.reason} Trying the rollback once more")
@@ -111,17 +118,19 @@ class Applier:
     def _carried_out(self, made: change_sets.ChangeSet) -> Outcome:
         token = self.token()
         change_sets.carry_out(self.aws.cloudformation, made, token)
-        try:
-            return self.follow(made.stack.name, token)
-        except KeyboardInterrupt:
-            self.terminal.say(
-                f"\n  CloudFormation goes on with {made.stack.name}; run the same command again to follow it."
-                f" To take an update back: aws cloudformation cancel-update-stack --stack-name {made.stack.name}"
-            )
-            raise
+        return self.follow(made.stack.name, token)
 
     def follow(self, stack: str, token: str | None = None) -> Outcome:
-        return follow(self.aws.cloudformation, stack, token=token, tell=self._tell, clock=self.clock)
+        """To the end of what was begun with the token, or of what is under way. `stack` is a name or an id."""
+        try:
+            return follow(self.aws.cloudformation, stack, token=token, tell=self._tell, clock=self.clock)
+        except KeyboardInterrupt:
+            name = stack.split("/")[1] if stack.startswith("arn:") else stack
+            self.terminal.say(
+                f"\n  CloudFormation goes on with {name}; run the same command again to follow it."
+                f" To take an update back: aws cloudformation cancel-update-stack --stack-name {name}"
+            )
+            raise
 
     def _tell(self, told: Told) -> None:
         event = told.event

@@ -1,4 +1,4 @@
-"""The roles for GitHub allow what `deploy` asks of AWS, no less: every call of a run is held against their policies."""
+"""An update as GitHub makes it: every call is held against the policies of the roles, and functions come last."""
 
 import json
 from dataclasses import replace
@@ -7,6 +7,7 @@ from typing import Any
 from cfn.environments import Environment
 from cfn.stacks import render
 from scripts.releases.aws import Aws
+from scripts.releases.live import look
 from scripts.releases.report import markdown
 from tests.scripts.releases.accounts import Landing, carry_out, everything, plan
 
@@ -35,7 +36,13 @@ def allowed(environment: Environment, role: str) -> set[str]:
     return {action for one in statements if one["Effect"] == "Allow" for action in one["Action"]}
 
 
-def test_what_a_deployment_and_a_plan_ask_of_aws_their_roles_may(where: Landing) -> None:
+def version(aws: Aws, name: str) -> str:
+    live = look(aws.cloudformation, name)
+    assert live is not None
+    return live.parameters["Version"]
+
+
+def test_what_a_plan_and_an_update_ask_of_aws_their_roles_may_and_functions_come_last(where: Landing) -> None:
     everything(where, where.aws)
     where.push(where.aws, "v2")
     aws = where.aws
@@ -44,6 +51,14 @@ def test_what_a_deployment_and_a_plan_ask_of_aws_their_roles_may(where: Landing)
     assert markdown(found, [])
     assert planning - allowed(where.environment, "PlanRole") == set()
     deploying = listening(aws)
-    assert carry_out(aws, found)
+    seen: set[str] = set()
+
+    def tried() -> None:
+        """Functions are the way back until the shop has been seen with the new version."""
+        seen.add(version(aws, "tandem-dev-fallback") + " beside " + version(aws, "tandem-dev-order"))
+
+    assert carry_out(aws, found, tried)
+    assert seen == {"v1 beside v2"}
+    assert version(aws, "tandem-dev-fallback") == "v2"
     assert {"cloudformation:ExecuteChangeSet", "s3:PutObject", "ecr:DescribeImageScanFindings"} <= deploying
     assert deploying - allowed(where.environment, "DeployRole") == set()
