@@ -19,7 +19,7 @@ from scripts.releases.aws import Aws
 from scripts.releases.live import look, resources
 from scripts.twin.deployment.actions import action
 from scripts.twin.deployment.reading import read
-from scripts.twin.deployment.values import Condition, Deployment, Rule, TargetGroup
+from scripts.twin.deployment.values import Condition, Deployment, Rule, Settings, TargetGroup
 from scripts.twin.keys import ROLES, Keys
 from services.chassis.auth import new_admin_key
 
@@ -29,6 +29,7 @@ SECRETS = {
     "SERVICE_KEYS": "ServiceKeys",
     "SESSION_KEYS": "SessionKeys",
 }
+CACHE = {"CACHE_TOKEN", "CACHE_URL"}
 PASSWORDS = {"product": "ProductRoleSecret", "order": "OrderRoleSecret"}
 
 
@@ -88,7 +89,8 @@ class Account:
         groups = {one["TargetGroupName"]: one for one in self.aws.elbv2.describe_target_groups()["TargetGroups"]}
         arns = {groups[group.name]["TargetGroupArn"]: group.arn for group in described.groups}
         found = tuple(self._group(group, groups[group.name]) for group in described.groups)
-        return replace(described, rules=self._rules(described, arns), groups=found)
+        tasks = tuple(replace(task, settings=_without_cache(task.settings)) for task in described.tasks)
+        return replace(described, rules=self._rules(described, arns), groups=found, tasks=tasks)
 
     def _group(self, group: TargetGroup, given: Mapping[str, Any]) -> TargetGroup:
         described = self.aws.elbv2.describe_target_group_attributes(TargetGroupArn=given["TargetGroupArn"])
@@ -120,6 +122,11 @@ class Account:
                 found += [rule for rule in rules if not rule["IsDefault"]]
         rules = [_rule(rule, owners, arns) for rule in found]
         return (*sorted(rules, key=lambda rule: rule.priority or 0), owners[None])
+
+
+def _without_cache(settings: Settings) -> Settings:
+    """This machine has none, and no service asks for one yet."""
+    return replace(settings, values={key: value for key, value in settings.values.items() if key not in CACHE})
 
 
 def _rule(given: Mapping[str, Any], owners: Mapping[int | None, Rule], arns: Mapping[str, str]) -> Rule:

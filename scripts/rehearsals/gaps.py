@@ -47,6 +47,7 @@ FIELDS: Set[tuple[str, str]] = {
     ("AWS::Lambda::Function", "VpcConfig"),
     ("AWS::RDS::DBInstance", "EnableCloudwatchLogsExports"),
     ("AWS::RDS::DBInstance", "PerformanceInsightsKMSKeyId"),
+    ("AWS::RDS::DBInstance", "SourceDBInstanceIdentifier"),
     ("AWS::S3::Bucket", "BucketEncryption"),
     ("AWS::S3::Bucket", "LifecycleConfiguration"),
     ("AWS::S3::Bucket", "OwnershipControls"),

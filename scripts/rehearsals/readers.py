@@ -69,6 +69,7 @@ def _database(account: Account, name: str) -> Found:
         "VPCSecurityGroups": [group["VpcSecurityGroupId"] for group in one["VpcSecurityGroups"]],
         "DBParameterGroupName": one["DBParameterGroups"][0]["DBParameterGroupName"],
         "Port": one.get("Endpoint", {}).get("Port"),
+        "SourceDBInstanceIdentifier": one.get("ReadReplicaSourceDBInstanceIdentifier"),
         "EnablePerformanceInsights": one.get("PerformanceInsightsEnabled"),
         "EnableIAMDatabaseAuthentication": one.get("IAMDatabaseAuthenticationEnabled"),
         "EnableCloudwatchLogsExports": one.get("EnabledCloudwatchLogsExports"),

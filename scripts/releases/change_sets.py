@@ -16,6 +16,7 @@ from scripts.terminal import Problem
 
 IDLE = ("didn't contain changes", "No updates are to be performed")
 CARRIED_OUT = {"InvalidChangeSetStatus", "ChangeSetNotFound"}  # by a try whose answer was lost
+MACRO = "CAPABILITY_AUTO_EXPAND"
 PATIENCE = 300.0  # seconds that CloudFormation gets to think about one
 
 
@@ -31,7 +32,7 @@ def make(cloudformation: Any, stack: Stack, *, new: bool, role: str | None, cloc
 
     One by the same name is of an interrupted deployment and perhaps of another state of the stack, so it goes first;
     then one that exists is ours, made by a try whose answer was lost. A resource that survived an earlier stack (a
-    repository) is taken in.
+    repository) is taken in; not into the stack of a macro, where nothing has a name of ours.
     """
     name = _name(stack)
     discard(cloudformation, stack.name, name)
@@ -43,7 +44,7 @@ def make(cloudformation: Any, stack: Stack, *, new: bool, role: str | None, cloc
         "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in stack.parameters.items()],
         "Capabilities": list(stack.capabilities),
         **({"RoleARN": role} if role else {}),
-        **({"ImportExistingResources": True} if new else {}),
+        **({"ImportExistingResources": True} if new and MACRO not in stack.capabilities else {}),
     }
     try:
         cloudformation.create_change_set(**request)
