@@ -11,7 +11,10 @@ from scripts.places import ROOT
 from scripts.terminal import Problem, Terminal
 
 SUMMARY = "resolve the requirements again"
-TOGETHER = ("service", "function", "runtime", "local", "aws", "dev", "ops", "browser", "lint", "audit", "checkov", "uv")
+TOGETHER = (
+    *("service", "function", "runtime", "local", "aws", "dev", "ops", "browser", "lint", "audit", "checkov"),
+    *("rehearse", "uv"),
+)
 LOCKS = (
     *(f"requirements/{name}" for name in TOGETHER),
     "chalice_app/requirements",  # where the packager of that app looks

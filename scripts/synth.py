@@ -22,6 +22,13 @@ MANIFEST = "manifest.json"
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--env", metavar="E", help=f"one of {', '.join(ENVIRONMENTS)}; all of them without this")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where to; a folder for each environment is made in it")
+    tailoring(parser)
+    parser.add_argument("--version", metavar="TAG", help="of the images, and prefix of the zips")
+    parser.add_argument("--weights", metavar="F/L", help="shares of Fargate and Lambda, such as 100/0")
+
+
+def tailoring(parser: argparse.ArgumentParser) -> None:
+    """What one installation has that the environments in the repository have not."""
     site = parser.add_argument_group("what belongs to your installation")
     site.add_argument("--domain", metavar="NAME", help="of the shop; needs certificate and zone, too")
     site.add_argument("--no-domain", action="store_true", help="use CloudFront's own; with --edge vpc-origin")
@@ -33,8 +40,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     site.add_argument("--repository", metavar="OWNER/NAME", help="the GitHub repository that may deploy")
     parser.add_argument("--edge", metavar="EDGE", help="public-alb or vpc-origin")
     parser.add_argument("--region", help="us-east-1, where CloudFront's certificate and firewall live")
-    parser.add_argument("--version", metavar="TAG", help="of the images, and prefix of the zips")
-    parser.add_argument("--weights", metavar="F/L", help="shares of Fargate and Lambda, such as 100/0")
 
 
 def run(options: argparse.Namespace) -> int:

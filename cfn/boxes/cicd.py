@@ -93,11 +93,21 @@ def _planning(environment: Environment) -> list[Statement]:
         cloudformation.GetTemplateSummary,
         cloudformation.ListStackResources,
     ]
-    return [allow("LookAtStacks", look, [_stacks(environment)])]
+    # A plan says which weights it would pass on; looking at rules knows no resource.
+    weights = [elb.DescribeRules, elb.DescribeTags]
+    return [
+        allow("LookAtStacks", look, [_stacks(environment)]),
+        allow("SeeWeights", weights, [EVERYTHING], condition=_in_region()),
+    ]
+
+
+def _in_region() -> Condition:
+    return Condition(StringEquals({"aws:RequestedRegion": Region}))
 
 
 def _deploying(environment: Environment, builder: Builder) -> list[Statement]:
     change = [
+        cloudformation.ContinueUpdateRollback,
         cloudformation.CreateChangeSet,
         cloudformation.DeleteChangeSet,
         cloudformation.DescribeChangeSet,
@@ -110,14 +120,13 @@ def _deploying(environment: Environment, builder: Builder) -> list[Statement]:
         cloudformation.SetStackPolicy,
         cloudformation.UpdateTerminationProtection,
     ]
-    in_region = Condition(StringEquals({"aws:RequestedRegion": Region}))
     to_cloudformation = Condition(StringEquals({"iam:PassedToService": "cloudformation.amazonaws.com"}))
     live = [elb.DescribeListeners, elb.DescribeRules, elb.DescribeTags, elb.DescribeTargetHealth, ecs.DescribeServices]
     return [
         allow("ChangeOwnStacks", change, [_stacks(environment), Sub(MACROS)]),
         allow("HandOverToCloudFormation", [iam.PassRole], [builder.role], condition=to_cloudformation),
         # The weights and tasks of the moment, so that no deployment undoes a failover.
-        allow("SeeWhatIsLive", live, [EVERYTHING], condition=in_region),
+        allow("SeeWhatIsLive", live, [EVERYTHING], condition=_in_region()),
     ]
 
 

@@ -1,6 +1,10 @@
 """Numbered SQL files per service, applied in order and once, under a lock, and recorded with their hash.
 
 A service owns one schema through one role, and has no rights on another's: `Owner` says which.
+
+While a version is rolled out, and after a rollback, code meets a schema that is ahead of it. It takes that as long as
+nothing but additions came: whether a file takes something away stands in its name, which is all that older code can
+know of it (`scripts/releases/expansion.py` holds files to their names). On a schema that is behind it no code starts.
 """
 
 import hashlib
@@ -25,6 +29,11 @@ class Migration:
     sql: str
 
     @property
+    def contracts(self) -> bool:
+        """Whether it takes away what earlier code may need: `NNNN_contract_….sql`."""
+        return self.name.partition("_")[2].startswith("contract_")
+
+    @property
     def sha256(self) -> str:
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
@@ -44,7 +53,8 @@ class Owner:
 async def migrate(admin: Database, owner: Owner, password: str) -> list[str]:
     """Create role and schema where they are missing, apply what is new, and return its names.
 
-    Everything happens in one transaction. Raises MigrationError when an applied file was changed or is gone.
+    Everything happens in one transaction. Raises MigrationError when an applied file was changed, or when the schema is
+    ahead of this code by more than additions.
     """
     async with admin.transaction() as connection:
         await connection.execute("SELECT pg_advisory_xact_lock($1::bigint)", _LOCK)
@@ -61,7 +71,7 @@ async def migrate(admin: Database, owner: Owner, password: str) -> list[str]:
 
 
 async def check(database: Database, owner: Owner) -> None:
-    """Raise MigrationError unless the schema is exactly what this code was written for."""
+    """Raise MigrationError unless the schema is what this code was written for, or has additions on top of that."""
     async with database.transaction() as connection:
         await connection.script(f"SET LOCAL search_path = {owner.schema}, public")
         if await connection.fetch_value("SELECT to_regclass('schema_migration')::text") is None:
@@ -97,9 +107,12 @@ async def _applied(connection: Connection) -> list[tuple[str, str]]:
 
 def _pending(owner: Owner, applied: Sequence[tuple[str, str]]) -> Sequence[Migration]:
     known = owner.migrations()
-    for position, (name, sha256) in enumerate(applied):
-        if position >= len(known) or known[position].name != name:
-            raise MigrationError(f"Schema {owner.schema} holds {name}, which this version does not know")
-        if known[position].sha256 != sha256:
+    for migration, (name, sha256) in zip(known, applied, strict=False):
+        if migration.name != name:
+            raise MigrationError(f"Schema {owner.schema} holds {name}, where this version has {migration.name}")
+        if migration.sha256 != sha256:
             raise MigrationError(f"{name} was changed after it had been applied to schema {owner.schema}")
+    for name, _ in applied[len(known) :]:
+        if Migration(name, "").contracts:
+            raise MigrationError(f"Schema {owner.schema} holds {name}, which took away what this version may need")
     return known[len(applied) :]

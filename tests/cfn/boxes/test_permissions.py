@@ -17,6 +17,7 @@ STARS = {
     "Look": "listing knows no resource; bound to the region, or to listing rules of groups",
     "SeeWhatRuns": "an image that anything in the account runs is in use; bound to the region",
     "RegistryToken": "the token is the account's, not a repository's",
+    "SeeWeights": "describing rules and tags knows no resource; bound to the region",
     "SeeWhatIsLive": "listing knows no resource; bound to the region",
     "SendTraces": "X-Ray knows no resource to restrict these to",
 }
@@ -47,7 +48,7 @@ def test_every_resource_is_named_unless_there_is_a_reason(deployment: Rendered) 
         for statement in statements(role):
             if "*" in statement["Resource"]:
                 assert statement["Sid"] in STARS, f"{role.title}: {statement['Sid']}"
-                if statement["Sid"] in {"Look", "SeeWhatIsLive"} and role.stack == "bootstrap":
+                if statement["Sid"] in {"Look", "SeeWeights", "SeeWhatIsLive"} and role.stack == "bootstrap":
                     assert statement["Condition"] == {"StringEquals": {"aws:RequestedRegion": {"Ref": "AWS::Region"}}}
                 used.add(statement["Sid"])
     assert used == set(STARS)

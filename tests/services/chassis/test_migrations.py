@@ -64,7 +64,7 @@ async def test_a_changed_file_is_refused(admin: Database, owner: Owner) -> None:
         await migrate(admin, owner, "p")
 
 
-async def test_a_service_refuses_every_schema_but_its_own(admin: Database, owner: Owner) -> None:
+async def test_a_service_refuses_a_schema_that_is_behind_it(admin: Database, owner: Owner) -> None:
     with pytest.raises(MigrationError, match="has not been migrated"):
         await check(admin, owner)
     await migrate(admin, owner, "p")
@@ -72,7 +72,27 @@ async def test_a_service_refuses_every_schema_but_its_own(admin: Database, owner
     (owner.folder / "0003_third.sql").write_text("SELECT 1")
     with pytest.raises(MigrationError, match=r"lacks 0003_third\.sql"):
         await check(admin, owner)
+
+
+async def test_additions_on_top_are_taken_by_code_from_before_them(admin: Database, owner: Owner) -> None:
+    (owner.folder / "0003_third.sql").write_text("ALTER TABLE a ADD more text")
+    await migrate(admin, owner, "p")
     (owner.folder / "0003_third.sql").unlink()
-    (owner.folder / "0002_second.sql").unlink()
-    with pytest.raises(MigrationError, match=r"holds 0002_second\.sql"):
+    await check(admin, owner)
+    assert await migrate(admin, owner, "p") == []
+
+
+async def test_what_was_taken_away_stops_code_from_before_it(admin: Database, owner: Owner) -> None:
+    (owner.folder / "0003_contract_b.sql").write_text("DROP TABLE b")
+    await migrate(admin, owner, "p")
+    (owner.folder / "0003_contract_b.sql").unlink()
+    for look in (check(admin, owner), migrate(admin, owner, "p")):
+        with pytest.raises(MigrationError, match=r"holds 0003_contract_b\.sql, which took away"):
+            await look
+
+
+async def test_a_history_that_is_another_one_is_refused(admin: Database, owner: Owner) -> None:
+    await migrate(admin, owner, "p")
+    (owner.folder / "0002_second.sql").rename(owner.folder / "0002_other.sql")
+    with pytest.raises(MigrationError, match=r"holds 0002_second\.sql, where this version has 0002_other\.sql"):
         await check(admin, owner)
