@@ -82,6 +82,7 @@ class Account:
             admin=token,
             admin_sha256=stored.sha256.hex(),
             passwords={name: json.loads(secret(logical_id))["password"] for name, logical_id in PASSWORDS.items()},
+            database="",  # of compose.yaml, which has no part in this
         )
 
     def deployment(self, keys: Handed) -> Deployment:
