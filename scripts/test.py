@@ -29,6 +29,7 @@ COMPUTING = (
     "tests/cfn",
     "tests/scripts/test_build.py",
     "tests/scripts/test_build_ops.py",
+    "tests/scripts/releases",
     "tests/services/test_contract.py",
     "tests/services/test_events.py",
     "tests/workflows",

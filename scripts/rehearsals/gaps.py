@@ -18,7 +18,6 @@ TYPES: Mapping[str, tuple[str, ...]] = {
     "AWS::RDS::EventSubscription": (),
     "AWS::SecretsManager::RotationSchedule": (),
     "AWS::XRay::Group": (),
-    "AWS::XRay::SamplingRule": (),
 }
 
 # A resource with one of these properties is taken, and nothing is behind it (emulator/launch.py).
