@@ -7,6 +7,7 @@ from cfn.costs.estimate import Estimate
 from cfn.costs.groups import DOCUMENT_TOTAL, GROUPS, TOLERANCE, apart, in_document
 from cfn.costs.table import table
 from cfn.environments import ENVIRONMENTS
+from scripts.places import ROOT
 from tests.cfn.costs.small import priced
 
 DEV = ENVIRONMENTS["dev"]
@@ -97,3 +98,9 @@ def test_the_total_is_split_by_how_well_its_prices_are_known() -> None:
     assert assumed == pytest.approx(lean.group("fargate"), abs=0.01)  # all on Spot
     assert confirmed == pytest.approx(lean.group("rds"), abs=0.01)
     assert confirmed + published + assumed == pytest.approx(lean.total, abs=0.02)
+
+
+def test_the_manual_says_what_a_month_costs() -> None:
+    manual = " ".join((ROOT / "docs" / "operations.md").read_text().split())
+    said = ", ".join(f"${priced(ENVIRONMENTS[name]).total:,.0f} for `{name}`" for name in ("prod", "dev", "lean"))
+    assert f"A month costs about {said};" in manual
