@@ -45,6 +45,9 @@ def lane(paths: Sequence[str], *others: Sequence[str]) -> list[str]:
     return [*paths, *(f"--ignore={path}" for other in others for path in other)]
 
 
+LANES = (lane(COMPUTING), lane(DRIVING, COMPUTING), lane(WAITING, COMPUTING, DRIVING))
+
+
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(rest=[])
 
@@ -76,9 +79,10 @@ def drive_a_browser(terminal: Terminal) -> None:
 
 
 def everything(terminal: Terminal) -> list[str]:
-    with beside(lane(COMPUTING)) as computing, beside(lane(DRIVING, COMPUTING)) as driving:
+    computes, drives, waits = LANES
+    with beside(computes) as computing, beside(drives) as driving:
         failed = [name for name in CHECKS if not passes(terminal, name)]
-        failed += ["pytest"] * (pytest(*lane(WAITING, COMPUTING, DRIVING)).wait() != 0)
+        failed += ["pytest"] * (pytest(*waits).wait() != 0)
     failed += ["pytest of what computes"] * (computing.returncode != 0)
     return failed + ["pytest of whole programs"] * (driving.returncode != 0)
 
