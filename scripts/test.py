@@ -34,7 +34,6 @@ COMPUTING = (
     "tests/services/test_contract.py",
     "tests/services/test_events.py",
     "tests/workflows",
-    "tests/chaos/test_mutants.py",
 )
 DRIVING = ("tests/images", "tests/browser", "tests/chaos", "tests/scripts")
 WAITING = ("tests",)

@@ -15,10 +15,11 @@ import aiohttp
 import uvloop
 
 from scripts.benches.options import positive
-from scripts.benches.platform import Platform, own
+from scripts.benches.platform import Platform, own, unwritten
 from scripts.databases import service_url
 from scripts.terminal import Terminal
 from services.chassis.database import Database
+from services.chassis.metrics import Metrics
 from services.chassis.settings import Settings
 from services.frontend.main import create
 from services.product.demo import seed
@@ -77,7 +78,8 @@ def _visited(here: Platform, requests: int) -> Result:
     """What visitors of a frontend cost, in a thread and an event loop that do nothing else."""
 
     async def visit() -> Result:
-        app = create(_settings(here))
+        settings = _settings(here)
+        app = create(settings, metrics=Metrics.of(settings, write=unwritten))
         async with app.router.lifespan_context(app):
             spent = await _front_page(app, requests)
             return Result(spent, *await _visit(app, here))

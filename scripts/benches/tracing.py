@@ -16,9 +16,11 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from scripts.benches.options import positive
+from scripts.benches.platform import unwritten
 from scripts.terminal import Terminal
 from services.chassis.connection import WireConnection
 from services.chassis.database import Database
+from services.chassis.metrics import Metrics
 from services.chassis.sampling import Rule, Sampler
 from services.chassis.settings import Settings
 from services.chassis.tracing import Request, Tracing
@@ -122,7 +124,8 @@ async def once(serve: Callable[..., Any], times: int) -> float:
 def app(tracing: Tracing) -> Callable[..., Any]:
     keys = {"k": bytes(32)}
     settings = Settings(service="product", session_keys=keys, service_keys=keys)
-    return create(settings, database=cast("Database", Still()), tracing=tracing)
+    metrics = Metrics.of(settings, write=unwritten)
+    return create(settings, database=cast("Database", Still()), tracing=tracing, metrics=metrics)
 
 
 class Still:

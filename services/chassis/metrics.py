@@ -108,13 +108,14 @@ class Metrics:
         self._seen: dict[tuple[str, str], dict[Metric, list[float]]] = {}
 
     @classmethod
-    def of(cls, settings: Settings) -> Self:
+    def of(cls, settings: Settings, *, write: Callable[[str], None] = logs.write) -> Self:
         return cls(
             settings.service,
             environment=settings.environment,
             runtime=settings.served_by,
             version=settings.version,
             every=settings.metrics_seconds,
+            write=write,
         )
 
     def always(self, metric: Metric) -> None:
