@@ -34,6 +34,7 @@ COMPUTING = (
     "tests/services/test_contract.py",
     "tests/services/test_events.py",
     "tests/workflows",
+    "tests/chaos/test_mutants.py",  # at the end, when the other lanes are done: it takes both cores
 )
 DRIVING = ("tests/images", "tests/browser", "tests/chaos", "tests/scripts")
 WAITING = ("tests",)

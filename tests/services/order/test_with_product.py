@@ -149,13 +149,24 @@ async def test_an_order_costs_at_most_six_round_trips_and_two_calls(shop: Shop) 
 async def test_buyers_that_race_for_the_last_units_get_exactly_those(shop: Shop) -> None:
     lamp, chair = await shop.stocked(20), await shop.stocked(1000)
     answers = await asyncio.gather(
-        *(shop.buy(*([(lamp, 1), (chair, 1)] if n % 2 else [(chair, 1), (lamp, 1)])) for n in range(30)),
-        *(shop.buy((lamp, 1)) for _ in range(2)),
+        *(decided(shop, *([(lamp, 1), (chair, 1)] if n % 2 else [(chair, 1), (lamp, 1)])) for n in range(30)),
+        *(decided(shop, (lamp, 1)) for _ in range(2)),
     )
-    assert sorted({answer[:2] for answer in answers}) == [(201, ""), (409, "insufficient-stock")]
-    assert sum(answer[0] == 201 for answer in answers) == 20
+    assert sorted(set(answers)) == [(201, ""), (409, "insufficient-stock")]
+    assert answers.count((201, "")) == 20
     assert await shop.stock(lamp) == 0
     assert await breaches(shop.admin) == []
+
+
+async def decided(shop: Shop, *lines: tuple[int, int]) -> tuple[int, str]:
+    """On a busy machine a buyer may be told to ask again, and does so under the same key."""
+    session, key = SESSIONS.issue(), uuid4().hex
+    for _ in range(50):
+        status, code, _ = await shop.buy(*lines, session=session, key=key)
+        if status not in {202, 503} and code != "in-progress":
+            return (201, "") if status == 200 else (status, code)
+        await asyncio.sleep(0.2)
+    pytest.fail("nobody decided it")
 
 
 PLACING = [point for point in POINTS if point.partition("-")[2] in {"T1", "S2", "S3", "T4"}]
